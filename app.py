@@ -1,0 +1,54 @@
+"""The composition root: puts an installation together, and is the only file that sees everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+
+import click
+from flask import Flask
+
+import maintenance.commands
+import maintenance.web
+from maintenance.database import Database
+from maintenance.errors import InvalidDocument, JanelaError
+from maintenance.runtime import Runtime, utc_now
+from maintenance.settings import ROOT, Settings
+
+
+def create_runtime(settings: Settings | None = None, *, clock: Callable[[], datetime] = utc_now) -> Runtime:
+    """Return the parts of an installation, from the environment unless settings are given."""
+    settings = settings or Settings.from_environment(os.environ)
+    return Runtime(settings, Database(settings["DATABASE_URL"]), clock)
+
+
+def create_app(runtime: Runtime | None = None) -> Flask:
+    """Return the web application; it starts no background work by itself."""
+    runtime = runtime or create_runtime()
+    app = Flask("janela", root_path=str(ROOT), instance_path=str(runtime.settings.instance))
+    app.extensions["janela"] = runtime
+    maintenance.web.init_app(app)
+    return app
+
+
+class _Cli(click.Group):
+    """The `janela` command: what a person asked for in vain is said in a sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except InvalidDocument as error:
+            raise click.ClickException(f"nothing was used:\n{error}") from error
+        except JanelaError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Cli)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Plan maintenance windows, tell everybody who depends on them."""
+    ctx.obj = ctx.obj or create_runtime()
+
+
+maintenance.commands.register(cli)

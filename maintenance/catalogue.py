@@ -1,0 +1,215 @@
+"""Systems, what they need, who uses them: the graph, its circles, its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum, StrEnum
+from functools import cached_property
+
+from maintenance.errors import Problem
+from maintenance.texts import Text
+
+#: What a code looks like: systems, operators, institutions, interventions.
+CODE_PATTERN = r"[A-Z0-9][A-Z0-9._-]{0,63}"
+
+
+class Impact(IntEnum):
+    """How badly a system is hit: the four of BCOP maintenance notes, comparable in their order."""
+
+    NO_IMPACT = 0
+    REDUCED_REDUNDANCY = 1
+    DEGRADED = 2
+    OUTAGE = 3
+
+    @property
+    def code(self) -> str:
+        """Return the standard's word, as in `REDUCED-REDUNDANCY`."""
+        return self.name.replace("_", "-")
+
+    @classmethod
+    def parse(cls, code: str) -> Impact:
+        """Return the impact for the standard's word; `KeyError` for any other."""
+        return _IMPACTS[code]
+
+
+_IMPACTS = {impact.code: impact for impact in Impact}
+
+#: Impacts that readers are told about; milder ones are only shown.
+NOTIFIED = (Impact.DEGRADED, Impact.OUTAGE)
+
+
+class Kind(StrEnum):
+    """What sort of thing a system is."""
+
+    SERVICE = "service"
+    APPLICATION = "application"
+    DATABASE = "database"
+    SERVER = "server"
+    NETWORK = "network"
+    DATA_CENTRE = "data-centre"
+    SITE = "site"
+    DEVICE = "device"
+    PARTNER = "partner"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """`at_least` of the systems in `of` must be up, else the system is in `otherwise`."""
+
+    of: tuple[str, ...]
+    at_least: int
+    otherwise: Impact = Impact.OUTAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Contingency:
+    """What one audience does before, during and after the system is down."""
+
+    audience: str
+    before: Text = Text()
+    during: Text = Text()
+    after: Text = Text()
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How much the system carries: `per_month` of a `unit` (`prescriptions`)."""
+
+    unit: Text
+    per_month: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A body that runs systems."""
+
+    code: str
+    name: Text
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A target group with instructions of its own; codes are lower case."""
+
+    code: str
+    name: Text
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Anything in the catalogue that can be down."""
+
+    code: str
+    name: Text
+    kind: Kind = Kind.SERVICE
+    operator: str = ""
+    group: Text = Text()
+    tags: tuple[str, ...] = ()
+    #: Whether its name may stand on public pages; else it is called by its kind.
+    public: bool = False
+    audiences: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    #: How much longer an OUTAGE lasts that comes from needs.
+    recovery: timedelta = timedelta(0)
+    volume: Volume | None = None
+    contingency: tuple[Contingency, ...] = ()
+    #: Retired systems stay for history and can be in no new plan.
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """A body that uses systems and acknowledges notices."""
+
+    code: str
+    name: str
+    retired: bool = False
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All systems with what they need; `version` counts the changes it has seen."""
+
+    systems: Mapping[str, System] = field(default_factory=dict)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    audiences: Mapping[str, Audience] = field(default_factory=dict)
+    timezone: str = "UTC"
+    version: int = 0
+
+    @classmethod
+    def of(cls, systems: Iterable[System], **rest: object) -> Catalogue:
+        """Return a catalogue of these systems."""
+        return cls({system.code: system for system in systems}, **rest)  # type: ignore[arg-type]
+
+    @cached_property
+    def dependants(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, for each system that is needed, the systems that name it, each once, in order."""
+        found: dict[str, dict[str, None]] = {}
+        for system in self.systems.values():
+            for need in system.needs:
+                for member in need.of:
+                    found.setdefault(member, {})[system.code] = None
+        return {code: tuple(names) for code, names in found.items()}
+
+    def reached_from(self, codes: Iterable[str]) -> list[str]:
+        """Return `codes` and every system that could feel work on them, nearest first."""
+        reached = dict.fromkeys(code for code in codes if code in self.systems)
+        queue = list(reached)
+        for code in queue:
+            for dependant in self.dependants.get(code, ()):
+                if dependant not in reached:
+                    reached[dependant] = None
+                    queue.append(dependant)
+        return queue
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong between systems: unknown members, a need on itself, k above n, …"""
+        for position, system in enumerate(self.systems.values()):
+            yield from _problems_of(self, system, ("systems", position))
+
+
+def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    if system.operator and system.operator not in catalogue.operators:
+        yield Problem(
+            f"{system.code} names the operator {system.operator}, which is not under `operators`; add it there.",
+            (*path, "operator"),
+        )
+    for code in system.audiences:
+        if code not in catalogue.audiences:
+            yield Problem(
+                f"{system.code} names the audience {code}, which is not under `audiences`; add it there.",
+                (*path, "audiences"),
+            )
+    for position, contingency in enumerate(system.contingency):
+        if contingency.audience not in catalogue.audiences:
+            yield Problem(
+                f"{system.code} has a contingency for the audience {contingency.audience}, which is not under "
+                "`audiences`; add it there.",
+                (*path, "contingency", position, "audience"),
+            )
+    for position, need in enumerate(system.needs):
+        where = (*path, "needs", position)
+        if system.code in need.of:
+            yield Problem(f"{system.code} needs itself; take it out of this need.", where)
+        if len(set(need.of)) != len(need.of):
+            yield Problem(f"A need of {system.code} names a system twice; name each once.", where)
+        if not 1 <= need.at_least <= len(need.of):
+            yield Problem(
+                f"A need of {system.code} asks for at least {need.at_least} of {len(need.of)} systems; "
+                f"`at_least` goes from 1 to {len(need.of)}.",
+                (*where, "at_least"),
+            )
+        if need.otherwise is Impact.NO_IMPACT:
+            yield Problem(
+                f"A need of {system.code} has `otherwise: NO-IMPACT`; say REDUCED-REDUNDANCY, DEGRADED or OUTAGE.",
+                (*where, "otherwise"),
+            )
+        for member in need.of:
+            if member not in catalogue.systems:
+                yield Problem(
+                    f"{system.code} needs {member}, which is not in the catalogue; add it or correct the code.",
+                    where,
+                )

@@ -1,0 +1,9 @@
+"""The package's part of `janela`: one file for each group of commands."""
+
+from __future__ import annotations
+
+import click
+
+
+def register(cli: click.Group) -> None:
+    """Add the package's commands to `janela`."""

@@ -1,0 +1,25 @@
+"""What every edge needs of an installation: its settings, its database, its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from maintenance.database import Database
+from maintenance.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Handed to commands, views and ticks by `app.create_runtime`; tests pass their own clock."""
+
+    settings: Settings
+    database: Database
+    #: The only place where the time comes from; read once per request, command or tick.
+    clock: Callable[[], datetime] = field(default=utc_now)

@@ -1,0 +1,145 @@
+"""Every setting of Janela: one table, read from `JANELA_…` environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from maintenance.errors import JanelaError
+
+#: The checkout: templates, translations, migrations, examples and `instance/` live here.
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class InvalidSetting(JanelaError):
+    """A `JANELA_…` variable holds something that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table: the variable without `JANELA_`, its default, what it is for."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "DATABASE_URL",
+        "sqlite:///instance/janela.db",
+        "SQLAlchemy address of the database: SQLite, or PostgreSQL (`postgresql+psycopg://…`).",
+        secret=True,
+    ),
+    Setting(
+        "PUBLIC_URL",
+        "http://127.0.0.1:8000",
+        "Address under which readers reach the site; links in notices use it.",
+    ),
+    Setting(
+        "SECRET_KEY",
+        "",
+        "Signs sessions and links. Empty: made once and kept in `instance/secret_key`.",
+        secret=True,
+    ),
+    Setting("TIMEZONE", "Europe/Lisbon", "IANA zone for people and pages that say none."),
+    Setting("LOCALES", "pt en", "Languages of pages and notices, the default first, separated by spaces."),
+    Setting("SITE_NAME", "Janela", "Name of the site in page titles, calendars and message subjects."),
+    Setting(
+        "SMTP_URL",
+        "",
+        "Mail relay: `smtp://user:password@host:587` (STARTTLS required; `?starttls=off` for a relay on the same "
+        "machine) or `smtps://…`. Empty: mail goes to the outbox.",
+        secret=True,
+    ),
+    Setting("SMTP_CONNECTIONS", "8", "How many connections to the relay at once."),
+    Setting("MAIL_FROM", "Janela <janela@example.org>", "Sender of mails."),
+    Setting(
+        "GUEST_LIST",
+        "",
+        "The only addresses and numbers that real transports reach, separated by spaces; `*` lifts the limit. "
+        "What it holds back goes to the outbox.",
+    ),
+    Setting("TWILIO_ACCOUNT_SID", "", "Twilio account (`AC…`). Empty: SMS go to the outbox."),
+    Setting("TWILIO_API_KEY", "", "Twilio API key (`SK…`) that sends."),
+    Setting("TWILIO_API_SECRET", "", "Secret of that key.", secret=True),
+    Setting(
+        "TWILIO_AUTH_TOKEN",
+        "",
+        "Verifies callbacks; two separated by a space while it is being rotated.",
+        secret=True,
+    ),
+    Setting("TWILIO_FROM", "", "Sender: a number in E.164 or an alphanumeric name."),
+    Setting("TWILIO_MESSAGING_SERVICE", "", "Messaging Service (`MG…`), instead of a sender."),
+    Setting("TWILIO_API_URL", "", "Scheme and host of a local stand-in for api.twilio.com."),
+    Setting("SMS_ACCENTS", "fold", "`keep` accents in SMS (more parts) or `fold` them to plain letters."),
+    Setting("ENGINE", "embedded", "What runs the due work: `embedded` (this process)."),
+    Setting("TICK_SECONDS", "1", "How often due work is looked for."),
+    Setting("IMPORT_LIMIT_MB", "64", "Largest document that is read, in megabytes."),
+    Setting("INSTANCE", "instance", "Folder for the database, the outbox and the secret key."),
+)
+_DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+
+
+class Settings:
+    """The settings in force: `settings["PUBLIC_URL"]`, and the few that need reading as values."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        """Take `values` by name without `JANELA_`; what is not given has its default.
+
+        Raises:
+            InvalidSetting: For a name that is not in the table.
+        """
+        given = dict(values or {})
+        if unknown := sorted(given.keys() - _DEFAULTS.keys()):
+            raise InvalidSetting(
+                "There is no setting JANELA_%(name)s; see `janela settings`.", name=unknown[0]
+            )
+        self._values = {**_DEFAULTS, **given}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings of an environment; `JANELA_TEST_…` belongs to the tests and is passed over."""
+        return cls(
+            {
+                name.removeprefix("JANELA_"): value
+                for name, value in environ.items()
+                if name.startswith("JANELA_") and not name.startswith("JANELA_TEST_")
+            }
+        )
+
+    def __getitem__(self, name: str) -> str:
+        """Return the value as text; `KeyError` for a name that is not in the table."""
+        return self._values[name]
+
+    def number(self, name: str) -> int:
+        """Return a whole number.
+
+        Raises:
+            InvalidSetting: When it is not one.
+        """
+        try:
+            return int(self._values[name])
+        except ValueError:
+            raise InvalidSetting(
+                "JANELA_%(name)s must be a whole number, not “%(value)s”.",
+                name=name,
+                value=self._values[name],
+            ) from None
+
+    @property
+    def instance(self) -> Path:
+        """Return the folder for what this installation writes; relative ones lie in the checkout."""
+        return ROOT / self["INSTANCE"]
+
+    @property
+    def locales(self) -> tuple[str, ...]:
+        """Return the languages offered, the default first."""
+        return tuple(self["LOCALES"].split()) or ("en",)
+
+    @property
+    def public_url(self) -> str:
+        """Return the public address without a slash at its end."""
+        return self["PUBLIC_URL"].rstrip("/")

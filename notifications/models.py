@@ -1,0 +1,209 @@
+"""The ledger: who is in the directory, what we owe them, what each was sent, with what outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from maintenance.database import Base, new_public_id
+
+
+class ContactRow(Base):
+    """A person or desk of an institution, as the directory lists it."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (UniqueConstraint("institution", "audience", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    institution: Mapped[str] = mapped_column(ForeignKey("institutions.code"), index=True)
+    audience: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(255))
+    #: Order of escalation within the institution, from 0.
+    position: Mapped[int]
+    email: Mapped[str] = mapped_column(String(320), default="")
+    phone: Mapped[str] = mapped_column(String(20), default="")
+    language: Mapped[str] = mapped_column(String(16))
+    timezone: Mapped[str] = mapped_column(String(64))
+    #: Channels it wants: ["email", "sms"].
+    channels: Mapped[list[Any]]
+    #: Codes of systems it cares about; empty means all that its audience uses.
+    systems: Mapped[list[Any]]
+    retired_at: Mapped[datetime | None]
+
+
+class ScopeRow(Base):
+    """For whom a message is written: one row for each distinct kind of reader, never changed.
+
+    Recipients with equal scopes get equal messages but for tokens; an address that stands for several
+    contacts has the scope of all of them together, so that it gets one message that credits each.
+    """
+
+    __tablename__ = "scopes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: SHA-256 of the fields below, in canonical JSON.
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    language: Mapped[str] = mapped_column(String(16))
+    timezone: Mapped[str] = mapped_column(String(64))
+    #: [{institution, institution_name, audience, systems}]; `systems` null means all that the audience uses.
+    entries: Mapped[list[Any]]
+
+
+class ScopeInstitution(Base):
+    """Which institutions a scope stands for: answers “what was this institution told”."""
+
+    __tablename__ = "scope_institutions"
+
+    scope_id: Mapped[int] = mapped_column(ForeignKey("scopes.id"), primary_key=True)
+    institution: Mapped[str] = mapped_column(ForeignKey("institutions.code"), primary_key=True, index=True)
+
+
+class RecipientRow(Base):
+    """The ledger's key: one address on one channel, whatever it came from."""
+
+    __tablename__ = "recipients"
+    __table_args__ = (UniqueConstraint("channel", "address"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    #: Normalised: lower-case domain, E.164.
+    address: Mapped[str] = mapped_column(String(320))
+    name: Mapped[str] = mapped_column(String(255), default="")
+    #: None when nothing leads to it any more; it stays for the ledger.
+    scope_id: Mapped[int | None] = mapped_column(ForeignKey("scopes.id"), index=True)
+
+
+class NoticeRow(Base):
+    """What we owe readers at an instant; planned at once, fanned out when due."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        UniqueConstraint("event_id", "reference", "kind", "due_at"),
+        Index("ix_notices_state_due_at", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(12), unique=True, default=new_public_id)
+    #: The event it follows from.
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
+    reference: Mapped[str] = mapped_column(String(64), index=True)
+    #: The version it tells of; with the reference it finds the version's row.
+    sequence: Mapped[int]
+    #: `timetable.NoticeKind`.
+    kind: Mapped[str] = mapped_column(String(16))
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    #: Lower goes first: 0 the night itself, 5 changes, 9 bulk announcements.
+    priority: Mapped[int] = mapped_column(default=5)
+    #: planned, fanned_out, superseded, expired.
+    state: Mapped[str] = mapped_column(String(16), default="planned")
+    #: What the composer needs beyond the version: {update, phase, systems, lead_seconds, because_of, altered}.
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: The notice of the same step whose readers are told there already, in the same message.
+    lead_notice_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"))
+    planned_at: Mapped[datetime]
+    fanned_out_at: Mapped[datetime | None]
+
+    messages: Mapped[list[MessageRow]] = relationship(back_populates="notice")
+
+
+class MessageRow(Base):
+    """A notice's text for one kind of reader, rendered once; recipients differ by tokens only."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("notice_id", "channel", "scope_id", "first"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    scope_id: Mapped[int] = mapped_column(ForeignKey("scopes.id"))
+    #: Whether it is for readers who had no message of this intervention before.
+    first: Mapped[bool]
+    language: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(default="")
+    #: What is sent: a mail's bytes with tokens, an SMS in UTF-8.
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    #: SMS parts; 0 on other channels.
+    parts: Mapped[int] = mapped_column(default=0)
+
+    notice: Mapped[NoticeRow] = relationship(back_populates="messages")
+
+
+class DeliveryRow(Base):
+    """One message to one recipient on one channel: the ledger's row."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("notice_id", "sequence", "recipient_id", "channel"),
+        Index(
+            "ix_deliveries_due",
+            "channel",
+            "priority",
+            "due_at",
+            postgresql_where=text("state IN ('queued', 'retry_wait', 'held')"),
+            sqlite_where=text("state IN ('queued', 'retry_wait', 'held')"),
+        ),
+        Index(
+            "ix_deliveries_leased",
+            "lease_until",
+            postgresql_where=text("state IN ('leased', 'sending')"),
+            sqlite_where=text("state IN ('leased', 'sending')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"))
+    sequence: Mapped[int]
+    recipient_id: Mapped[int] = mapped_column(ForeignKey("recipients.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+    #: `sending.State`.
+    state: Mapped[str] = mapped_column(String(20), default="queued")
+    priority: Mapped[int]
+    #: When the next try is due.
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    #: How it travelled (smtp, twilio, outbox), and the provider's id of it.
+    transport: Mapped[str] = mapped_column(String(16), default="")
+    provider_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    #: Highest receipt seen, forward only (`delivery.md` 2.1).
+    receipt_rank: Mapped[int] = mapped_column(default=-1)
+    #: The provider's last words, for people.
+    outcome: Mapped[str] = mapped_column(default="")
+    queued_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class DeliveryEventRow(Base):
+    """The append-only record of attempts and receipts."""
+
+    __tablename__ = "delivery_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), index=True)
+    at: Mapped[datetime]
+    #: attempt, receipt, lease_expired, operator, …
+    kind: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class SuppressionRow(Base):
+    """An address that gets nothing more on a channel, and why."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("channel", "address"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(320))
+    #: hard_bounce, complaint, opt_out, operator.
+    reason: Mapped[str] = mapped_column(String(20))
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]

@@ -1,0 +1,9 @@
+"""Outbox, deliveries, preview and announcing, calendar feeds."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Register the package's pages on the application."""

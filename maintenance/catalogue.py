@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 
 from maintenance.errors import Problem
-from maintenance.texts import Text
+from maintenance.texts import NO_TEXT, Text
 
 #: What a code looks like: systems, operators, institutions, interventions.
 CODE_PATTERN = r"[A-Z0-9][A-Z0-9._-]{0,63}"
@@ -68,9 +68,9 @@ class Contingency:
     """What one audience does before, during and after the system is down."""
 
     audience: str
-    before: Text = Text()
-    during: Text = Text()
-    after: Text = Text()
+    before: Text = NO_TEXT
+    during: Text = NO_TEXT
+    after: Text = NO_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class System:
     name: Text
     kind: Kind = Kind.SERVICE
     operator: str = ""
-    group: Text = Text()
+    group: Text = NO_TEXT
     tags: tuple[str, ...] = ()
     #: Whether its name may stand on public pages; else it is called by its kind.
     public: bool = False
@@ -166,7 +166,7 @@ class Catalogue:
         return queue
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong between systems: unknown members, a need on itself, k above n, …"""
+        """Yield what is wrong between systems: unknown members, a need on itself, k above n."""
         for position, system in enumerate(self.systems.values()):
             yield from _problems_of(self, system, ("systems", position))
 

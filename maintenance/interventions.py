@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from maintenance.catalogue import NOTIFIED, Impact
-from maintenance.texts import Text
+from maintenance.texts import NO_TEXT, Text
 
 
 class InterventionClass(StrEnum):
@@ -117,7 +117,7 @@ class Plan:
     title: Text
     timezone: str
     phases: tuple[Phase, ...]
-    description: Text = Text()
+    description: Text = NO_TEXT
     intervention_class: InterventionClass = InterventionClass.PLANNED
     people: tuple[Person, ...] = ()
     reminders: tuple[timedelta, ...] = DEFAULT_REMINDERS

@@ -47,17 +47,20 @@ class Text:
         """Return `(code, words)` of the variant that `in_language` picks; `("und", "")` if empty."""
         wanted = language.replace("_", "-").lower()
         base = wanted.partition("-")[0]
-        for matches in (
-            lambda code: code == wanted,
-            lambda code: code.partition("-")[0] == base,
-            lambda code: code == ANY,
-            lambda code: code.partition("-")[0] == "en",
-        ):
-            for code, words in self.variants:
-                if matches(code.lower()):
-                    return code, words
-        return self.variants[0] if self.variants else (ANY, "")
+
+        def distance(variant: tuple[str, str]) -> int:
+            code = variant[0].lower()
+            if code == wanted:
+                return 0
+            return {base: 1, ANY: 2, "en": 3}.get(code.partition("-")[0], 4)
+
+        # min() keeps the author's order between equals.
+        return min(self.variants, key=distance, default=(ANY, ""))
 
     def __bool__(self) -> bool:
         """Return whether anything was written at all."""
         return any(words for _, words in self.variants)
+
+
+#: Nothing was written.
+NO_TEXT = Text()

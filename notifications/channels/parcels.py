@@ -1,0 +1,75 @@
+"""What every transport takes and answers: the seam between the ledger and the outside world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from notifications.retries import FailureClass, State
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One delivery, ready to go: what a transport needs to know of it and nothing more."""
+
+    delivery_id: int
+    #: The address or number as the ledger keeps it.
+    recipient: str
+    #: The person or desk behind it; may be empty.
+    name: str
+    #: `MessageRow.body`: a mail's bytes with tokens, an SMS in UTF-8.
+    message: bytes
+    subject: str
+    notice_public_id: str
+    sequence: int
+    #: Of the intervention.
+    reference: str
+    #: `timetable.NoticeKind`.
+    kind: str
+    #: The mail's `Date`, so that a second try carries the same one.
+    queued_at: datetime
+    #: From then on it is of no use to the reader; a provider that holds it back must drop it.
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one try ended."""
+
+    state: State
+    #: The provider's id of the message, where it gives one (a MessageSid, a queue id).
+    provider_id: str | None = None
+    #: The provider's last words, for people.
+    words: str = ""
+    #: None when it was taken.
+    failure: FailureClass | None = None
+    #: How long the provider asked to be left alone.
+    retry_after: timedelta | None = None
+    #: How it really travelled, when not by the transport that was asked (the guest list diverts); else "".
+    transport: str = ""
+
+
+class Transport(Protocol):
+    """A way out. One instance serves all threads; what a thread needs for itself it keeps per thread."""
+
+    #: How it travels: smtp, twilio, outbox.
+    name: str
+    #: What the reader gets: email, sms.
+    channel: str
+    #: How many parcels may be on their way at once, which is how many a crash can repeat.
+    batch_size: int
+
+    def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
+        """Send each parcel; yield its delivery id and outcome as soon as that is known.
+
+        Every parcel gets exactly one outcome, whatever happens: a transport never raises for what
+        a server, a network or an address does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connections that this thread keeps open; sending afterwards opens new ones."""
+        ...

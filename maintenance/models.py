@@ -230,3 +230,14 @@ class UserRow(Base):
     language: Mapped[str] = mapped_column(String(16), default="")
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class SignInAttemptRow(Base):
+    """One try of a password, kept for some minutes to slow down guessing."""
+
+    __tablename__ = "sign_in_attempts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: A hash of the address tried, of the place it came from, or of both.
+    key: Mapped[str] = mapped_column(String(64), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,67 @@
+# Two commands matter: `make run` and `make test`. Both set everything up by themselves.
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+BIN    := .venv/bin
+PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: help run setup test lint format lock demo-reset translations screenshots clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: setup ## Set up, load the reference case, announce it, serve it at http://127.0.0.1:8000
+	@exec $(BIN)/janela demo --host $(HOST) --port $(PORT)
+
+demo-reset: setup ## Throw the demonstration away and load it anew
+	@$(BIN)/janela demo --reset --prepare-only
+
+setup: .venv/installed .venv/translated ## Make .venv with the `janela` command
+
+test: .venv/installed-dev .venv/translated ## Set up and run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev ## Check style, types and imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## Put the code in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/installed-dev ## Choose versions anew, within the bounds of pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev --upgrade -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+translations: .venv/installed-dev ## Collect new sentences into translations/*/LC_MESSAGES/*.po
+	$(BIN)/pybabel -q extract -F translations/messages.cfg -k _l -o translations/messages.pot --no-location --omit-header .
+	$(BIN)/pybabel -q extract -F translations/notices.cfg -o translations/notices.pot --no-location --omit-header .
+	for domain in messages notices; do $(BIN)/pybabel -q update -N -D $$domain -i translations/$$domain.pot -d translations --no-fuzzy-matching; done
+	rm translations/*.pot
+
+clean: ## Remove what setup made; the data in instance/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: Janela needs Python 3.11 or newer. Name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Making .venv (a minute or two, once) …"
+	@$(PYTHON) -m venv .venv
+
+# The marker files say that .venv is as the lock wants it, so that a second run needs no network.
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/python
+	@$(PIP) -r requirements.lock || { echo "The packages could not be installed. The first run needs the network; run the same command again."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . || { echo "Janela could not be installed into .venv; run the same command again, or remove .venv first."; exit 1; }
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	@$(PIP) -r requirements-dev.lock || { echo "The packages could not be installed. The first run needs the network; run the same command again."; exit 1; }
+	@touch $@
+
+.venv/translated: $(PO) | .venv/installed
+	@for domain in messages notices; do $(BIN)/pybabel -q compile -D $$domain -d translations 2>&1 | grep -v ^compiling || true; done
+	@touch $@

@@ -1,0 +1,21 @@
+"""How Alembic meets the database; `janela db upgrade` runs it on a connection it already has."""
+
+from alembic import context
+
+import maintenance.models
+import notifications.models  # noqa: F401 - its tables belong to the schema
+from maintenance.database import Base
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    compare_type=True,
+    # SQLite cannot alter a column; a batch makes the table anew.
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    if connection.dialect.name == "postgresql":
+        # A migration that waits for a long transaction makes everybody behind it wait too: give up early.
+        connection.exec_driver_sql("SET lock_timeout = '10s'")
+    context.run_migrations()

@@ -2,8 +2,7 @@
 
 from alembic import context
 
-import maintenance.models
-import notifications.models  # noqa: F401 - its tables belong to the schema
+import notifications.models  # noqa: F401 - its tables too
 from maintenance.database import Base
 
 connection = context.config.attributes["connection"]

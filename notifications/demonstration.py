@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from maintenance import accounts, schema, scheduling
+from maintenance import accounts, scheduling, schema
 from maintenance.catalogue_store import load_catalogue
 from maintenance.documents import plan_document, plan_from_document, read_catalogue, read_intervention
 from maintenance.errors import JanelaError

@@ -9,8 +9,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-import maintenance.models
-import notifications.models  # noqa: F401 - its tables belong to the schema
+import notifications.models  # noqa: F401 - its tables too
 from maintenance import schema
 from maintenance.database import Base, Database
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,3 +144,23 @@ class Settings:
     def public_url(self) -> str:
         """Return the public address without a slash at its end."""
         return self["PUBLIC_URL"].rstrip("/")
+
+
+def secret_key(settings: Settings) -> str:
+    """Return the key that signs sessions and links, made once and kept where none was set."""
+    if settings["SECRET_KEY"]:
+        return settings["SECRET_KEY"]
+    path = settings.instance / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        try:
+            # Linking fails where another process was first: all of them use the same key.
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()

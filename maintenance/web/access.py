@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from pathlib import Path
 from typing import ParamSpec
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from maintenance import accounts
 from maintenance.lifecycle import Actor, Role
-from maintenance.settings import Settings
+from maintenance.settings import Settings, secret_key
 from maintenance.web.context import database
 
 #: Other packages exempt what is signed in another way: `csrf.exempt(blueprint)`.
@@ -68,26 +67,6 @@ def init_login(app: Flask) -> None:
     login.user_loader(_load_person)
     login.unauthorized_handler(_ask_to_sign_in)
     login.init_app(app)
-
-
-def secret_key(settings: Settings) -> str:
-    """Return the key that signs sessions and links, made once and kept where none was set."""
-    if settings["SECRET_KEY"]:
-        return settings["SECRET_KEY"]
-    path = Path(settings.instance) / "secret_key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48))
-        try:
-            # Linking fails where another process was first: all of them use the same key.
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text().strip()
 
 
 def roles_required(

@@ -1,0 +1,17 @@
+"""What can go wrong in telling people; every message tells the reader what to do next."""
+
+from __future__ import annotations
+
+from maintenance.errors import JanelaError
+
+
+class UnusableAddress(JanelaError):
+    """Nothing can be sent to that address or number."""
+
+
+class InvalidSender(JanelaError):
+    """The sender in the settings cannot be used."""
+
+
+class InvalidTransport(JanelaError):
+    """The settings name a way out that cannot be used."""

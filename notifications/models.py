@@ -9,6 +9,13 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint,
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from maintenance.database import Base, new_public_id
+from notifications.retries import UNDER_WAY, WAITING, State
+
+
+def _partial_index(name: str, *columns: str, states: tuple[State, ...]) -> Index:
+    """Return an index of the few deliveries in these states, which stays small whatever the ledger holds."""
+    where = text(f"state IN ({', '.join(repr(str(state)) for state in states)})")
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 class ContactRow(Base):
@@ -100,6 +107,10 @@ class NoticeRow(Base):
     priority: Mapped[int] = mapped_column(default=5)
     #: planned, fanned_out, superseded, expired.
     state: Mapped[str] = mapped_column(String(16), default="planned")
+    #: How often it could not be fanned out, why, and when it is tried again: it does not hold up the others.
+    failures: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(default="")
+    retry_at: Mapped[datetime | None]
     #: What the composer needs beyond the version: {update, phase, systems, lead_seconds, because_of, altered}.
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     #: The notice of the same step whose readers are told there already, in the same message.
@@ -138,20 +149,8 @@ class DeliveryRow(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("notice_id", "sequence", "recipient_id", "channel"),
-        Index(
-            "ix_deliveries_due",
-            "channel",
-            "priority",
-            "due_at",
-            postgresql_where=text("state IN ('queued', 'retry_wait', 'held')"),
-            sqlite_where=text("state IN ('queued', 'retry_wait', 'held')"),
-        ),
-        Index(
-            "ix_deliveries_leased",
-            "lease_until",
-            postgresql_where=text("state IN ('leased', 'sending')"),
-            sqlite_where=text("state IN ('leased', 'sending')"),
-        ),
+        _partial_index("ix_deliveries_due", "channel", "priority", "due_at", states=WAITING),
+        _partial_index("ix_deliveries_under_way", "recipient_id", "channel", states=UNDER_WAY),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -160,18 +159,24 @@ class DeliveryRow(Base):
     recipient_id: Mapped[int] = mapped_column(ForeignKey("recipients.id"), index=True)
     channel: Mapped[str] = mapped_column(String(16))
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
-    #: `sending.State`.
+    #: `retries.State`.
     state: Mapped[str] = mapped_column(String(20), default="queued")
     priority: Mapped[int]
     #: When the next try is due.
     due_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
+    #: When the last try began.
+    tried_at: Mapped[datetime | None]
+    #: How often nobody knew whether it had left: a mail is sent again after the first time only.
+    ambiguities: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
     #: How it travelled (smtp, twilio, outbox), and the provider's id of it.
     transport: Mapped[str] = mapped_column(String(16), default="")
-    provider_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    provider_id: Mapped[str | None] = mapped_column(String(255))
+    #: `retries.FailureClass` of the last failure; empty when there was none.
+    failure: Mapped[str] = mapped_column(String(20), default="")
     #: Highest receipt seen, forward only (`delivery.md` 2.1).
     receipt_rank: Mapped[int] = mapped_column(default=-1)
     #: The provider's last words, for people.
@@ -207,3 +212,38 @@ class SuppressionRow(Base):
     reason: Mapped[str] = mapped_column(String(20))
     at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
+
+
+class ChannelRow(Base):
+    """A channel that had trouble, or was paused; a channel without a row is open."""
+
+    __tablename__ = "channels"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    #: Nothing is claimed before that.
+    paused_until: Mapped[datetime | None]
+    #: Failed batches in a row; a success sets it back.
+    strikes: Mapped[int] = mapped_column(default=0)
+    #: The last trouble, for operators.
+    words: Mapped[str] = mapped_column(default="")
+
+
+class EventProblem(Base):
+    """An event of the log from which no notices could be planned yet; it does not hold up the others."""
+
+    __tablename__ = "event_problems"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    failures: Mapped[int]
+    problem: Mapped[str]
+    retry_at: Mapped[datetime]
+
+
+class LeaseRow(Base):
+    """Which process does what only one may do at a time, and until when unless it says so again."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    until: Mapped[datetime]

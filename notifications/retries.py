@@ -73,6 +73,8 @@ class State(StrEnum):
 WAITING = (State.QUEUED, State.HELD, State.RETRY_WAIT, State.CONFIG_ERROR)
 #: These have surely not left, and still would: what a newer version supersedes.
 UNSENT = (*WAITING, State.LEASED)
+#: A sender has these, or nobody knows: later messages to the same reader wait for them.
+UNDER_WAY = (State.LEASED, State.SENDING, State.AMBIGUOUS)
 #: The ledger is not done with these.
 UNFINISHED = (*UNSENT, State.SENDING, State.AMBIGUOUS)
 #: The reader has these, or may have them.
@@ -123,7 +125,7 @@ AFTER: dict[FailureClass, State] = {
     FailureClass.EXPIRED: State.EXPIRED,
 }
 
-#: How long to wait before each next try, counted from the first failure; then `LAST_WAIT` each time.
+#: How long to wait before each try: the first at once; then `LAST_WAIT` each time, until the message expires.
 WAITS = (
     timedelta(0),
     timedelta(seconds=15),
@@ -169,7 +171,7 @@ def after_failure(
     state = AFTER[failure]
     if state not in WAITING:
         return NextStep(state)
-    wait = WAITS[attempts - 1] if attempts <= len(WAITS) else LAST_WAIT
+    wait = WAITS[attempts] if attempts < len(WAITS) else LAST_WAIT
     wait *= 1 + JITTER * jitter
     due_at = now + max(wait, retry_after or timedelta(0))
     return NextStep(State.EXPIRED) if due_at >= expires_at else NextStep(state, due_at)

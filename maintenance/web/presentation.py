@@ -136,7 +136,7 @@ def plain(value: Text) -> str:
 
 
 def impact_label(impact: Impact) -> str:
-    """Return what the impact means to a reader: Unavailable, Degraded, …"""
+    """Return what the impact means to a reader: as in Unavailable."""
     return str(IMPACT_WORDS[impact])
 
 

@@ -61,12 +61,12 @@ def find_account(session: Session, account_id: int) -> Account | None:
     return account_of(row) if row is not None and row.disabled_at is None else None
 
 
-def list_people(session: Session) -> Sequence[UserRow]:
+def list_users(session: Session) -> Sequence[UserRow]:
     """Return everybody, disabled ones too, by address."""
     return session.scalars(select(UserRow).order_by(UserRow.email)).all()
 
 
-def add_person(
+def add_user(
     session: Session,
     *,
     email: str,
@@ -103,31 +103,28 @@ def add_person(
     return row
 
 
-def set_password(session: Session, email: str, password: str) -> UserRow:
-    """Return the person, whose password is another one now; every session of theirs has ended.
+def set_password(session: Session, user: UserRow, password: str) -> None:
+    """Give the person another password; every session of theirs has ended.
 
     Raises:
-        NotFound: When nobody has that address.
         InvalidAccount: For a password too short or too long.
     """
-    row = get_person(session, email)
-    row.password_hash = _hashed(password)
-    _forget_attempts(session, [_attempt_key("email", row.email)])
-    return row
+    user.password_hash = _hashed(password)
+    _forget_attempts(session, [_attempt_key("email", user.email)])
 
 
-def disable_person(session: Session, email: str, *, now: datetime) -> UserRow:
+def disable_user(session: Session, email: str, *, now: datetime) -> UserRow:
     """Return the person, who can no longer sign in and is signed out everywhere.
 
     Raises:
         NotFound: When nobody has that address.
     """
-    row = get_person(session, email)
+    row = get_user(session, email)
     row.disabled_at = row.disabled_at or now
     return row
 
 
-def get_person(session: Session, email: str) -> UserRow:
+def get_user(session: Session, email: str) -> UserRow:
     """Return the person with that address.
 
     Raises:

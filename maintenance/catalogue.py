@@ -9,7 +9,8 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 
 from maintenance.errors import Problem
-from maintenance.texts import NO_TEXT, Text
+from maintenance.graph import Graph, build
+from maintenance.texts import NO_TEXT, Text, folded
 
 #: What a code looks like: systems, operators, institutions, interventions.
 CODE_PATTERN = r"[A-Z0-9][A-Z0-9._-]{0,63}"
@@ -119,6 +120,11 @@ class System:
     #: Retired systems stay for history and can be in no new plan.
     retired: bool = False
 
+    @property
+    def search_words(self) -> str:
+        """Return what people find it by, folded: its code and its name in every language."""
+        return folded(" ".join((self.code, *(words for _, words in self.name.variants))))
+
 
 @dataclass(frozen=True, slots=True)
 class Institution:
@@ -153,6 +159,18 @@ class Catalogue:
                 for member in need.of:
                     found.setdefault(member, {})[system.code] = None
         return {code: tuple(names) for code, names in found.items()}
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Return the needs as numbers, as a forecast reads them; what is retired needs nothing more."""
+        return build(
+            (
+                system.code,
+                [(n.of, n.at_least, n.otherwise.value) for n in (() if system.retired else system.needs)],
+                system.recovery // timedelta(microseconds=1),
+            )
+            for system in self.systems.values()
+        )
 
     def reached_from(self, codes: Iterable[str]) -> list[str]:
         """Return `codes` and every system that could feel work on them, nearest first."""

@@ -55,6 +55,8 @@ class SystemRow(Base):
     position: Mapped[int] = mapped_column(default=0)
     #: {language: words}, as everywhere a text is kept; "und" when no language was said.
     name: Mapped[dict[str, Any]]
+    #: `System.search_words`: JSON of a name cannot be searched without regard to accents.
+    search_words: Mapped[str] = mapped_column(default="")
     kind: Mapped[str] = mapped_column(String(16))
     operator: Mapped[str] = mapped_column(String(64), default="")
     group: Mapped[dict[str, Any]] = mapped_column(default=dict)

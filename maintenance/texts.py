@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -64,3 +65,13 @@ class Text:
 
 #: Nothing was written.
 NO_TEXT = Text()
+
+
+def folded(words: str) -> str:
+    """Return the words as they are searched for: lower case, without accents, single spaces.
+
+    >>> folded("Prescrição  Eletrónica")
+    'prescricao eletronica'
+    """
+    apart = unicodedata.normalize("NFKD", words.casefold())
+    return " ".join("".join(letter for letter in apart if not unicodedata.combining(letter)).split())

@@ -38,7 +38,7 @@ def add(
     """Add a person; asks for the password unless told where it comes from."""
     password = _password(password_stdin, generate)
     with runtime.database.write() as session:
-        row = accounts.add_person(
+        row = accounts.add_user(
             session,
             email=email,
             name=name,
@@ -57,7 +57,7 @@ def add(
 def list_(runtime: Runtime) -> None:
     """List everybody: address, role, name."""
     with runtime.database.read() as session:
-        people = accounts.list_people(session)
+        people = accounts.list_users(session)
     if not people:
         click.echo("Nobody can sign in yet; add a person with `janela users add`.")
     for row in people:
@@ -71,7 +71,7 @@ def list_(runtime: Runtime) -> None:
 def disable(runtime: Runtime, email: str) -> None:
     """Keep a person from signing in, from now on; what they did stays in the log."""
     with runtime.database.write() as session:
-        row = accounts.disable_person(session, email, now=runtime.clock())
+        row = accounts.disable_user(session, email, now=runtime.clock())
     click.echo(f"{row.email} can no longer sign in, and is signed out everywhere.")
 
 
@@ -84,7 +84,8 @@ def password(runtime: Runtime, email: str, password_stdin: bool, generate: bool)
     """Give a person another password; every session of theirs ends."""
     words = _password(password_stdin, generate)
     with runtime.database.write() as session:
-        row = accounts.set_password(session, email, words)
+        row = accounts.get_user(session, email)
+        accounts.set_password(session, row, words)
     click.echo(f"{row.email} has a new password.")
     if generate:
         click.echo(f"Password: {words}")

@@ -1,4 +1,4 @@
-"""Who is signed in, what their role opens, and which forms are really ours (CSRF)."""
+"""Who is signed in, and what their role opens."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
-from flask_wtf.csrf import CSRFProtect
 
 from maintenance import accounts
 from maintenance.lifecycle import Actor, Role
 from maintenance.settings import Settings, secret_key
 from maintenance.web.context import database
-
-#: Other packages exempt what is signed in another way: `csrf.exempt(blueprint)`.
-csrf = CSRFProtect()
 
 #: A signed-in person who does nothing for as long has to sign in again: longer than a night's work.
 SESSION_FOR = timedelta(hours=14)
@@ -48,19 +44,18 @@ class SignedIn(UserMixin):  # type: ignore[misc] # the library ships no types
 
 
 def init_login(app: Flask) -> None:
-    """Make the application know people: signed sessions, CSRF, Flask-Login."""
+    """Make the application know people: signed sessions that last a night, Flask-Login."""
     settings: Settings = app.extensions["janela"].settings
     app.secret_key = secret_key(settings)
     app.config.update(
         SESSION_COOKIE_NAME="janela_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https:"),
         PERMANENT_SESSION_LIFETIME=SESSION_FOR,
         # A token lives as long as its session: a form that took two hours to fill is still accepted.
         WTF_CSRF_TIME_LIMIT=None,
     )
-    csrf.init_app(app)
     login = LoginManager()
     # A telephone changes its network address during the night; that ends no session.
     login.session_protection = None

@@ -23,7 +23,7 @@ PASSWORD = "four plain words here"
 def add(database: Database, email: str = "planner@example.org", **rest: object) -> UserRow:
     given = {"name": "A Planner", "role": Role.PLANNER, "password": PASSWORD, "now": NOW, **rest}
     with database.write() as session:
-        return accounts.add_person(session, email=email, **given)  # type: ignore[arg-type]
+        return accounts.add_user(session, email=email, **given)  # type: ignore[arg-type]
 
 
 def signs_in(database: Database, email: str, password: str) -> bool:
@@ -77,7 +77,7 @@ def test_one_address_has_one_account(any_database: Database) -> None:
 def test_disabled_person_cannot_sign_in_nor_stay_signed_in(any_database: Database) -> None:
     row = add(any_database)
     with any_database.write() as session:
-        accounts.disable_person(session, row.email, now=NOW)
+        accounts.disable_user(session, row.email, now=NOW)
 
     assert not signs_in(any_database, row.email, PASSWORD)
     with any_database.read() as session:
@@ -87,7 +87,8 @@ def test_disabled_person_cannot_sign_in_nor_stay_signed_in(any_database: Databas
 def test_new_password_changes_the_stamp_of_sessions(any_database: Database) -> None:
     before = accounts.account_of(add(any_database)).stamp
     with any_database.write() as session:
-        row = accounts.set_password(session, "planner@example.org", "another long password")
+        row = accounts.get_user(session, "planner@example.org")
+        accounts.set_password(session, row, "another long password")
 
     assert accounts.account_of(row).stamp != before
     assert signs_in(any_database, row.email, "another long password")
@@ -95,7 +96,7 @@ def test_new_password_changes_the_stamp_of_sessions(any_database: Database) -> N
 
 def test_unknown_person_is_named_in_the_error(any_database: Database) -> None:
     with any_database.write() as session, pytest.raises(NotFound, match=r"who@example\.org"):
-        accounts.set_password(session, "who@example.org", PASSWORD)
+        accounts.get_user(session, "who@example.org")
 
 
 def test_sixth_try_for_one_address_from_one_place_has_to_wait(any_database: Database) -> None:

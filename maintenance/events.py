@@ -63,6 +63,11 @@ class InterventionWithdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InterventionAbandoned(Event):
+    """It was given up before anybody had been told of it: there is no version to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionPublished(Event):
     """A step published a version of the intervention; base of all the steps that do.
 
@@ -114,8 +119,9 @@ class InterventionExtended(VersionPublished):
 class ServiceRestored(VersionPublished):
     """Service is back: phases (or single systems of them) ended, checks go on."""
 
+    #: Phases that ended whole.
     phases: tuple[str, ...]
-    #: Systems that came back, where not all of the phase did.
+    #: Systems that came back while other work of their phase goes on.
     systems: tuple[str, ...] = ()
 
 
@@ -158,6 +164,16 @@ class CatalogueChanged(Event):
 
     version: int
     changes: int
+
+
+def event_from(kind: str, *, payload: dict[str, Any], **common: Any) -> Event:
+    """Return the event of that kind whose `payload` and common fields these are; `KeyError` for no such kind."""
+    return event_types()[kind](**common, **{name: _frozen(value) for name, value in payload.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists as the tuples they were before JSON."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 class _Kinds:

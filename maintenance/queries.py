@@ -2,126 +2,324 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session, selectinload
 
-from maintenance.catalogue import Catalogue
-from maintenance.events import Event
-from maintenance.interventions import Plan, Window
-from maintenance.lifecycle import RunState
-from maintenance.models import EventRow, GateRow, InterventionRow, VersionRow
+from maintenance import steps
+from maintenance.catalogue import Catalogue, Impact
+from maintenance.catalogue_store import load_catalogue
+from maintenance.documents import plan_document, plan_from_document, with_actuals
+from maintenance.errors import NotFound
+from maintenance.events import Event, event_from
+from maintenance.forecast import forecast
+from maintenance.interventions import Phase, Plan, Window
+from maintenance.lifecycle import COUNTED, OPEN, PENDING, ReviewState, RunState
+from maintenance.models import EventDone, EventRow, GateRow, InterventionRow, VersionRow, WindowRow
+from maintenance.shown import ShownWindow, WindowsChange, differ, lasting, naming, united
 from maintenance.windows import Interval
 
-
-@dataclass(frozen=True, slots=True)
-class ShownWindow:
-    """A window as pages show it."""
-
-    window: Window
-    #: The work is open past its planned end: the end is not known, `window.end` is just after now.
-    overrun: bool = False
-    #: A draft is among its causes: for planners only.
-    draft: bool = False
-    #: All plans that cause it wait behind a gate: it has not begun, whatever the clock says.
-    held: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WindowsChange:
-    """What a step, or another catalogue, makes of the windows of one announced plan."""
-
-    reference: str
-    before: tuple[Window, ...]
-    after: tuple[Window, ...]
+# ---------------------------------------------------------------- interventions and versions
 
 
 def find_intervention(session: Session, reference: str) -> InterventionRow | None:
     """Return the intervention of that reference."""
-    raise NotImplementedError
+    return session.scalars(
+        select(InterventionRow).where(InterventionRow.reference == reference)
+    ).one_or_none()
 
 
 def get_intervention(session: Session, reference: str) -> InterventionRow:
-    """Return the intervention of that reference; `NotFound` if there is none."""
-    raise NotImplementedError
+    """Return the intervention of that reference.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    row = find_intervention(session, reference)
+    if row is None:
+        raise NotFound(
+            "There is no intervention %(reference)s; `janela interventions list` shows those there are.",
+            reference=reference,
+        )
+    return row
 
 
 def list_interventions(
     session: Session, *, states: Collection[RunState] | None = None
-) -> list[InterventionRow]:
-    """Return the interventions in these run states (all unless said), newest first."""
-    raise NotImplementedError
-
-
-def plan_of(version: VersionRow) -> Plan:
-    """Return the version's plan: content, what really happened, phases taken out; `draft` unless published."""
-    raise NotImplementedError
-
-
-def windows_of(version: VersionRow) -> tuple[Window, ...]:
-    """Return the windows stored with a version, as they stood when it was published."""
-    raise NotImplementedError
+) -> Sequence[InterventionRow]:
+    """Return the interventions in these run states (all unless said), newest first, versions loaded."""
+    statement = (
+        select(InterventionRow)
+        .options(selectinload(InterventionRow.versions), selectinload(InterventionRow.gates))
+        .order_by(InterventionRow.id.desc())
+    )
+    if states is not None:
+        statement = statement.where(InterventionRow.run_state.in_(states))
+    return session.scalars(statement).all()
 
 
 def latest_published(row: InterventionRow) -> VersionRow | None:
     """Return the version that readers know."""
-    raise NotImplementedError
+    versions = [version for version in row.versions if version.sequence is not None]
+    return max(versions, key=lambda version: version.sequence or 0, default=None)
 
 
 def pending(row: InterventionRow) -> VersionRow | None:
-    """Return the version on its way: draft, in review or approved."""
-    raise NotImplementedError
+    """Return the version on its way: draft, in review or approved; there is one at most."""
+    return next((v for v in row.versions if ReviewState(v.review_state) in PENDING), None)
 
 
 def published(session: Session, reference: str, sequence: int) -> VersionRow:
-    """Return one published version; `NotFound` if there is none of that number."""
-    raise NotImplementedError
+    """Return one published version.
+
+    Raises:
+        NotFound: If there is none of that number.
+    """
+    version = session.scalars(
+        select(VersionRow)
+        .join(VersionRow.intervention)
+        .where(InterventionRow.reference == reference, VersionRow.sequence == sequence)
+    ).one_or_none()
+    if version is None:
+        raise NotFound(
+            "There is no version %(sequence)s of %(reference)s.", sequence=sequence, reference=reference
+        )
+    return version
+
+
+def plan_of(version: VersionRow) -> Plan:
+    """Return the version's plan: content, what really happened, phases taken out; `draft` unless published."""
+    plan = with_actuals(plan_from_document(version.content), version.actuals)
+    return replace(
+        plan,
+        removed_phases=_phases_from(version.content, version.removed_phases),
+        draft=version.review_state != ReviewState.PUBLISHED,
+    )
+
+
+def phase_documents(plan: Plan, phases: tuple[Phase, ...]) -> list[Any]:
+    """Return phases as documents, as `VersionRow.removed_phases` keeps them."""
+    return list(plan_document(replace(plan, phases=phases))["phases"]) if phases else []
+
+
+def _phases_from(content: dict[str, Any], documents: list[Any]) -> tuple[Phase, ...]:
+    return plan_from_document({**content, "phases": documents}).phases if documents else ()
+
+
+def windows_of(version: VersionRow) -> tuple[Window, ...]:
+    """Return the windows stored with a version, as they stood when it was published."""
+    return tuple(
+        Window(
+            system=row.system,
+            impact=Impact.parse(row.impact),
+            start=row.starts_at,
+            end=row.ends_at,
+            because=tuple(tuple(chain) for chain in row.because),
+        )
+        for row in version.windows
+    )
+
+
+def gates_in_force(row: InterventionRow) -> list[GateRow]:
+    """Return what holds the intervention's start."""
+    return [gate for gate in row.gates if gate.cleared_at is None]
+
+
+# ---------------------------------------------------------------- what counts
 
 
 def counted(
     session: Session, *, touching: Interval | None = None, drafts: bool = False
 ) -> list[tuple[InterventionRow, VersionRow]]:
-    """Return the interventions whose windows count, each with the version readers know; also drafts if asked."""
-    raise NotImplementedError
+    """Return the interventions whose windows count, each with the version that readers know.
+
+    Announced, running, verifying and completed ones count, and cancelled ones that had begun: what
+    they took down was down. With `drafts` the versions on their way follow, also those of announced
+    interventions, whatever the time.
+
+    Args:
+        session: Where to read.
+        touching: Only those with a window in this time or at its edges, and all that are running,
+            since nobody knows when they end.
+        drafts: Whether planners look.
+    """
+    newest = (
+        select(func.max(VersionRow.sequence))
+        .where(VersionRow.intervention_id == InterventionRow.id)
+        .correlate(InterventionRow)
+        .scalar_subquery()
+    )
+    has_window = WindowRow.version_id == VersionRow.id
+    statement = (
+        select(InterventionRow, VersionRow)
+        .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
+        .options(selectinload(VersionRow.windows))
+        .where(
+            VersionRow.sequence == newest,
+            or_(
+                InterventionRow.run_state.in_(COUNTED),
+                # The last version of one that was cancelled before it began has none.
+                and_(InterventionRow.run_state == RunState.CANCELLED, exists().where(has_window)),
+            ),
+        )
+        .order_by(InterventionRow.id)
+    )
+    if touching is not None:
+        near = exists().where(
+            has_window, WindowRow.starts_at <= touching.end, WindowRow.ends_at >= touching.start
+        )
+        statement = statement.where(or_(near, InterventionRow.run_state == RunState.RUNNING))
+    found = [(row, version) for row, version in session.execute(statement)]
+    return found + (_on_their_way(session) if drafts else [])
 
 
-def gates_in_force(row: InterventionRow) -> list[GateRow]:
-    """Return what holds the intervention's start."""
-    raise NotImplementedError
+def _on_their_way(session: Session) -> list[tuple[InterventionRow, VersionRow]]:
+    statement = (
+        select(InterventionRow, VersionRow)
+        .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
+        .where(
+            VersionRow.review_state.in_(PENDING),
+            InterventionRow.run_state.in_((RunState.PLANNED, RunState.ANNOUNCED)),
+        )
+        .order_by(VersionRow.id)
+    )
+    return [(row, version) for row, version in session.execute(statement)]
 
 
-def current_windows(session: Session, now: datetime, *, drafts: bool = False) -> list[ShownWindow]:
-    """Return the stored windows of counted interventions, each once, and those of work that overruns."""
-    raise NotImplementedError
+def neighbours(
+    session: Session, catalogue: Catalogue, plans: Iterable[Plan], *, now: datetime | None = None
+) -> dict[str, Plan]:
+    """Return the counted plans (by reference) that can share a window with `plans`, themselves left out.
+
+    Windows that touch are one window, so a neighbour's neighbour matters too; and a recovery can
+    reach beyond all work. So the time in question grows until no further plan touches it. With `now`
+    open phases past their planned end last until then.
+    """
+    plans = list(plans)
+    own = {plan.reference for plan in plans}
+    found: dict[str, Plan] = {}
+    while span := _span(forecast(catalogue, [*plans, *found.values()], now=now)):
+        near = {
+            row.reference: version
+            for row, version in counted(session, touching=span)
+            if row.reference not in own and row.reference not in found
+        }
+        if not near:
+            break
+        found |= {reference: plan_of(version) for reference, version in near.items()}
+    return found
+
+
+def _span(windows: Collection[Window]) -> Interval | None:
+    if not windows:
+        return None
+    return Interval(min(window.start for window in windows), max(window.end for window in windows))
+
+
+# ---------------------------------------------------------------- windows
+
+
+def current_windows(
+    session: Session, now: datetime, *, touching: Interval | None = None, drafts: bool = False
+) -> list[ShownWindow]:
+    """Return the stored windows of counted interventions, each once, and those of work that overruns.
+
+    Args:
+        session: Where to read.
+        now: The instant at which readers look: it decides what overruns.
+        touching: Only plans with windows in this time; all, however long past, unless said.
+        drafts: Whether windows that drafts would add are shown too, marked.
+    """
+    standing = counted(session, touching=touching)
+    gated = set(session.scalars(select(GateRow.intervention_id).where(GateRow.cleared_at.is_(None))))
+    shown = [
+        ShownWindow(window, held=row.run_state == RunState.ANNOUNCED and row.id in gated)
+        for row, version in standing
+        for window in windows_of(version)
+    ]
+    running = [plan_of(version) for row, version in standing if row.run_state == RunState.RUNNING]
+    late = [plan for plan in running if steps.is_overrun(plan, now)]
+    if not (late or drafts):
+        return united(shown)
+    catalogue = load_catalogue(session)
+    if late:
+        plans = [*late, *neighbours(session, catalogue, late, now=now).values()]
+        references = {plan.reference for plan in late}
+        shown += lasting(forecast(catalogue, plans), forecast(catalogue, plans, now=now), references, now)
+    if drafts:
+        plans = [plan_of(version) for _, version in _on_their_way(session)]
+        references = {plan.reference for plan in plans}
+        plans += [plan_of(version) for row, version in standing if row.reference not in references]
+        shown += [
+            ShownWindow(window, draft=True)
+            for window in forecast(catalogue, plans)
+            if not references.isdisjoint(window.references)
+        ]
+    return united(shown)
 
 
 def stale_windows(session: Session, catalogue: Catalogue | None = None) -> list[WindowsChange]:
-    """Return the announced plans whose stored windows are not those of the catalogue (today's unless given)."""
-    raise NotImplementedError
+    """Return the announced plans whose stored windows are not those of the catalogue (today's unless given).
+
+    Nothing follows by itself: a coordinator edits such a plan and announces it anew.
+    """
+    catalogue = catalogue or load_catalogue(session)
+    rows = list_interventions(session, states=OPEN)
+    announced = {row.reference: version for row in rows if (version := latest_published(row))}
+    plans = [plan_of(version) for version in announced.values()]
+    windows = forecast(catalogue, [*plans, *neighbours(session, catalogue, plans).values()])
+    changes = (
+        WindowsChange(reference, windows_of(version), naming(windows, reference))
+        for reference, version in announced.items()
+    )
+    return [change for change in changes if differ(change.before, change.after)]
+
+
+# ---------------------------------------------------------------- the log
 
 
 def append_event(session: Session, event: Event) -> EventRow:
     """Add an event to the log, in the session's transaction, and return its row (with its id)."""
-    raise NotImplementedError
+    row = EventRow(
+        at=event.at,
+        kind=event.kind,
+        reference=event.reference,
+        by=event.by,
+        reason=event.reason,
+        payload=event.payload(),
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def event_of(row: EventRow) -> Event:
     """Return the event that a row of the log holds."""
-    raise NotImplementedError
+    return event_from(
+        row.kind, payload=row.payload, at=row.at, by=row.by, reason=row.reason, reference=row.reference
+    )
 
 
-def unhandled_events(session: Session, consumer: str, limit: int = 100) -> list[EventRow]:
-    """Return events that the consumer has not marked done, oldest first."""
-    raise NotImplementedError
+def unhandled_events(session: Session, consumer: str, limit: int = 100) -> Sequence[EventRow]:
+    """Return events that the consumer has not marked done, oldest first.
+
+    Event by event, never “all above the highest number seen”: a transaction with a lower number
+    may commit later.
+    """
+    done = exists().where(EventDone.event_id == EventRow.id, EventDone.consumer == consumer)
+    return session.scalars(select(EventRow).where(~done).order_by(EventRow.id).limit(limit)).all()
 
 
 def mark_done(session: Session, consumer: str, event_row: EventRow, now: datetime) -> None:
     """Record that the consumer dealt with the event, in the transaction of what followed from it."""
-    raise NotImplementedError
+    session.add(EventDone(consumer=consumer, event_id=event_row.id, at=now))
+    session.flush()
 
 
 def last_change(session: Session) -> int:
     """Return the highest event id (0 before the first): pages and feeds key their ETag by it."""
-    raise NotImplementedError
+    return session.scalar(select(func.max(EventRow.id))) or 0

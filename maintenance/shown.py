@@ -1,0 +1,95 @@
+"""Windows as readers and planners are shown them: each once, whatever number of plans it has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from maintenance.interventions import Window
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWindow:
+    """A window as pages show it."""
+
+    window: Window
+    #: The work is open past its planned end: the end is not known, `window.end` is just after now.
+    overrun: bool = False
+    #: A draft is among its causes: for planners only.
+    draft: bool = False
+    #: All plans that cause it wait behind a gate: it has not begun, whatever the clock says.
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsChange:
+    """What a step, or another catalogue, makes of the windows of one announced plan."""
+
+    reference: str
+    before: tuple[Window, ...]
+    after: tuple[Window, ...]
+
+
+def naming(windows: Iterable[Window], reference: str) -> tuple[Window, ...]:
+    """Return the windows that the plan causes, alone or with others."""
+    return tuple(window for window in windows if reference in window.references)
+
+
+def differ(before: Iterable[Window], after: Iterable[Window]) -> bool:
+    """Return whether readers see a difference: systems, impacts or times; causes alone are none."""
+    return _seen(before) != _seen(after)
+
+
+def _seen(windows: Iterable[Window]) -> set[tuple[object, ...]]:
+    return {(window.system, window.impact, window.start, window.end) for window in windows}
+
+
+def lasting(
+    planned: Iterable[Window], real: Iterable[Window], overrunning: Collection[str], now: datetime
+) -> list[ShownWindow]:
+    """Return the windows that last longer than planned because work of these plans overruns.
+
+    Args:
+        planned: The forecast as if every open phase ended as planned.
+        real: The forecast in which open phases last until just after `now`.
+        overrunning: References of plans with a phase open past its planned end.
+        now: The instant at which readers look.
+    """
+    known = _seen(planned)
+    return [
+        ShownWindow(window, overrun=True)
+        for window in real
+        if window.start <= now < window.end
+        and not known.issuperset(_seen([window]))
+        and not set(overrunning).isdisjoint(window.references)
+    ]
+
+
+def united(shown: Iterable[ShownWindow]) -> list[ShownWindow]:
+    """Return the windows in order of time, those of one system and impact that touch as one.
+
+    Plans that cause a window together each store it; the causes of all stand in the one that is shown.
+    """
+    merged: list[ShownWindow] = []
+    last: dict[tuple[object, ...], int] = {}
+    for item in sorted(shown, key=lambda item: (item.window.start, item.window.end)):
+        # A draft's window stays apart from what stands, so that it can be marked.
+        key = (item.window.system, item.window.impact, item.draft)
+        position = last.get(key)
+        if position is not None and item.window.start <= merged[position].window.end:
+            merged[position] = _joined(merged[position], item)
+        else:
+            last[key] = len(merged)
+            merged.append(item)
+    return sorted(merged, key=lambda item: (item.window.start, item.window.system, -item.window.impact))
+
+
+def _joined(one: ShownWindow, other: ShownWindow) -> ShownWindow:
+    chains = {chain[-1]: chain for chain in (*other.window.because, *one.window.because)}
+    window = replace(
+        one.window,
+        end=max(one.window.end, other.window.end),
+        because=tuple(chains[reference] for reference in sorted(chains)),
+    )
+    return ShownWindow(window, one.overrun or other.overrun, one.draft, one.held and other.held)

@@ -15,3 +15,7 @@ class InvalidSender(JanelaError):
 
 class InvalidTransport(JanelaError):
     """The settings name a way out that cannot be used."""
+
+
+class MissingTranslations(JanelaError):
+    """A language that is offered has no compiled sentences."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from maintenance.catalogue import Catalogue
-from maintenance.interventions import Plan, Window
+from maintenance.catalogue import Catalogue, Impact
+from maintenance.interventions import Phase, Plan, Window
 from maintenance.texts import NO_TEXT, Text
-from notifications.timetable import NoticeKind
+from notifications.contacts import Entry, Reader, concerned
+from notifications.timetable import NoticeKind, actual_stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +56,103 @@ class Story:
 
     @property
     def told(self) -> tuple[Window, ...]:
-        """Return the windows that decide who is concerned: old and new for a change, else those of the kind."""
-        raise NotImplementedError
+        """Return the notified windows that decide who hears of it.
+
+        Old and new ones for a change, a cancellation and an ending; those of its phase for a start;
+        those that differ for an extension; those that end for a restoration. Windows of altered
+        plans are with their own stories in `also`.
+        """
+        match self.kind:
+            case NoticeKind.CHANGE | NoticeKind.CANCELLATION | NoticeKind.COMPLETION:
+                found = (*self.windows, *self.windows_before)
+            case NoticeKind.START:
+                found = during([self.plan.phase(self.details["phase"])], self.windows, self.catalogue)
+            case NoticeKind.EXTENSION:
+                found = _differing(self.windows, self.windows_before) or self.windows
+            case NoticeKind.RESTORED:
+                found = self._ending()
+            case _:
+                found = self.windows
+        return tuple(window for window in found if window.is_notified)
+
+    def concerned(self, entries: Iterable[Entry]) -> tuple[str, ...]:
+        """Return the systems of these entries that the story is about, those of `also` included."""
+        entries = tuple(entries)
+        windows = [w for story in (self, *self.also) for w in story.told]
+        return concerned(entries, windows, self.catalogue)
+
+    def is_news_for(self, reader: Reader) -> bool:
+        """Return whether it is worth a message to this reader.
+
+        Who never had a message of the intervention needs no word that it was called off, is over, or
+        changed into something that does not concern them.
+        """
+        if not reader.first:
+            return bool(self.concerned(reader.entries))
+        match self.kind:
+            case NoticeKind.CANCELLATION | NoticeKind.COMPLETION | NoticeKind.RESTORED:
+                return False
+            case NoticeKind.CHANGE:
+                now = [w for story in (self, *self.also) for w in story.windows]
+                return bool(concerned(reader.entries, now, self.catalogue))
+            case _:
+                return bool(self.concerned(reader.entries))
+
+    def _ending(self) -> tuple[Window, ...]:
+        phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]
+        roots = self.details.get("systems") or None
+        every = (*self.windows, *self.windows_before)
+        found = during(phases, every, self.catalogue, roots=roots)
+        unchanged = set(_times(self.windows)) & set(_times(self.windows_before))
+        # A system that something else keeps down as before has nothing to be glad about yet.
+        still = {
+            window.system
+            for window in self.windows
+            if window.is_notified
+            and window.start <= self.published_at
+            and _times([window])[0] in unchanged
+            and window.end > self.published_at + self.catalogue.systems[window.system].recovery
+        }
+        return tuple(window for window in found if window.system not in still)
+
+
+def during(
+    phases: Iterable[Phase],
+    windows: Iterable[Window],
+    catalogue: Catalogue,
+    *,
+    roots: Iterable[str] | None = None,
+) -> tuple[Window, ...]:
+    """Return the windows that the work of these phases reaches and that share an instant with them.
+
+    Args:
+        phases: With their real times where known.
+        windows: Of one plan, old or new.
+        catalogue: Whose graph says what the work can reach: the chain of a window names one way only,
+            and a window may span phases that work on different systems.
+        roots: Only the work on these systems, where service returns in stages.
+    """
+    found: dict[Window, None] = {}
+    windows = tuple(windows)
+    for phase in phases:
+        start, end = actual_stretch(phase)
+        work = {work.system for work in phase.work if work.impact > Impact.NO_IMPACT}
+        if roots is not None:
+            work &= set(roots)
+        reached = work | set(catalogue.reached_from(sorted(work)))
+        for window in windows:
+            if window.system in reached and window.start < end and start < window.end:
+                found[window] = None
+    return tuple(found)
+
+
+def _times(windows: Iterable[Window]) -> list[tuple[str, Impact, datetime, datetime]]:
+    return [(w.system, w.impact, w.start, w.end) for w in windows]
+
+
+def _differing(new: Iterable[Window], old: Iterable[Window]) -> tuple[Window, ...]:
+    new, old = tuple(new), tuple(old)
+    was, is_now = set(_times(old)), set(_times(new))
+    return tuple(
+        [w for w in new if _times([w])[0] not in was] + [w for w in old if _times([w])[0] not in is_now]
+    )

@@ -1,15 +1,19 @@
-"""Which notices a version owes its readers, when, until when each is useful, what a new version supersedes."""
+"""Which notices a version owes its readers, when, until when each is useful, what a new version supersedes.
+
+`docs/notices.md` has the same rules as a table; a test compares the two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from maintenance import events
 from maintenance.events import Event
-from maintenance.interventions import Plan, Window
+from maintenance.interventions import InterventionClass, Phase, Plan, Window
 
 
 class NoticeKind(StrEnum):
@@ -24,6 +28,34 @@ class NoticeKind(StrEnum):
     RESTORED = "restored"
     COMPLETION = "completion"
     CANCELLATION = "cancellation"
+
+
+#: Lower goes first: the night itself, then changes, then what readers have days to read.
+PRIORITY = {
+    NoticeKind.START: 0,
+    NoticeKind.EXTENSION: 0,
+    NoticeKind.UPDATE: 1,
+    NoticeKind.RESTORED: 1,
+    NoticeKind.CANCELLATION: 2,
+    NoticeKind.COMPLETION: 4,
+    NoticeKind.CHANGE: 5,
+    NoticeKind.ANNOUNCEMENT: 9,
+    NoticeKind.REMINDER: 9,
+}
+#: Of announcements, changes and reminders when the outage is near, or the work is an emergency.
+URGENT_PRIORITY = 3
+#: How near that is.
+URGENT_WITHIN = timedelta(hours=24)
+
+#: How long words about the moment are worth sending.
+UPDATE_USEFUL_FOR = timedelta(hours=6)
+#: Good news does not mislead when it is late, but after this it is no news.
+RESTORED_USEFUL_FOR = timedelta(hours=24)
+COMPLETION_USEFUL_FOR = timedelta(hours=48)
+#: A cancellation is worth sending at least so long, even if the window would be over.
+CANCELLATION_USEFUL_FOR = timedelta(hours=24)
+#: What tells of a running outage is worth sending at least so long after its planned end.
+NIGHT_USEFUL_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +81,194 @@ def owed(
     windows_before: Sequence[Window],
     now: datetime,
 ) -> tuple[Owed, ...]:
-    """Return the notices that an event owes, by due time."""
-    raise NotImplementedError
+    """Return the notices that an event owes, by due time; none if no notified window is concerned.
+
+    Args:
+        event: From the log.
+        plan: The version that the event published (for an update, the one in force).
+        windows: That version's windows.
+        before: The version published before it; None for the first.
+        windows_before: That one's windows.
+        now: Reminders that were due by now are not owed.
+    """
+    new, old = _notified(windows), _notified(windows_before)
+    if not (new or old) or (before is None and isinstance(event, events.InterventionCancelled)):
+        return ()  # nobody is concerned, or nobody was ever told
+    rule = _RULES.get(type(event))
+    due = tuple(rule(event, plan, new, old)) if rule else ()
+    if isinstance(event, events.VersionPublished) and not isinstance(event, _LAST):
+        due += _reminders(plan, new, now)
+    return tuple(sorted(due, key=lambda notice: (notice.due_at, notice.priority)))
+
+
+def _announced(
+    event: events.VersionPublished, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    if new:
+        yield _planned_ahead(NoticeKind.ANNOUNCEMENT, plan, event.at, new, expires_at=_end(new))
+
+
+def _changed(
+    event: events.VersionPublished, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    details: dict[str, Any] = {"altered": [list(pair) for pair in event.altered]} if event.altered else {}
+    if isinstance(event, events.InterventionAltered):
+        if _times(new) == _times(old):
+            return  # its causes changed, nothing that a reader would notice
+        details["because_of"] = event.because_of
+    # Whoever was told of the old window needs the change until that would have been over.
+    expires_at = max(_end(new + old), event.at + NIGHT_USEFUL_FOR)
+    yield _planned_ahead(NoticeKind.CHANGE, plan, event.at, new + old, expires_at, details)
+
+
+def _started(
+    event: events.InterventionStarted, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    if during := _during([plan.phase(event.phase)], new):
+        expires_at = max(_end(during), event.at + NIGHT_USEFUL_FOR)
+        yield _at_once(NoticeKind.START, event, expires_at, {"phase": event.phase})
+
+
+def _extended(
+    event: events.InterventionExtended, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    if new:
+        expires_at = max(_end(new), event.at + NIGHT_USEFUL_FOR)
+        yield _at_once(NoticeKind.EXTENSION, event, expires_at, {"phase": event.phase})
+
+
+def _restored(
+    event: events.ServiceRestored, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    if _during([plan.phase(phase) for phase in event.phases], new + old):
+        details = {"phases": list(event.phases), "systems": list(event.systems)}
+        yield _at_once(NoticeKind.RESTORED, event, event.at + RESTORED_USEFUL_FOR, details)
+
+
+def _completed(
+    event: events.InterventionCompleted, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    yield _at_once(NoticeKind.COMPLETION, event, event.at + COMPLETION_USEFUL_FOR)
+
+
+def _cancelled(
+    event: events.InterventionCancelled, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    expires_at = max(_end(new + old), event.at + CANCELLATION_USEFUL_FOR)
+    yield _at_once(NoticeKind.CANCELLATION, event, expires_at)
+
+
+def _updated(
+    event: events.UpdatePublished, plan: Plan, new: list[Window], old: list[Window]
+) -> Iterable[Owed]:
+    if new:
+        yield _at_once(NoticeKind.UPDATE, event, event.at + UPDATE_USEFUL_FOR, {"update": event.update})
+
+
+_RULES: dict[type[Event], Callable[..., Iterable[Owed]]] = {
+    events.InterventionAnnounced: _announced,
+    events.InterventionChanged: _changed,
+    events.InterventionMoved: _changed,
+    events.InterventionAltered: _changed,
+    events.InterventionStarted: _started,
+    events.InterventionExtended: _extended,
+    events.ServiceRestored: _restored,
+    events.InterventionCompleted: _completed,
+    events.InterventionCancelled: _cancelled,
+    events.UpdatePublished: _updated,
+}
+#: After these nothing is to come, so nothing is to be reminded of.
+_LAST = (events.InterventionCompleted, events.InterventionCancelled)
+
+
+def _reminders(plan: Plan, new: list[Window], now: datetime) -> tuple[Owed, ...]:
+    """Return the reminders still to come, each useful until the next one is due, the last until the start."""
+    if not new:
+        return ()
+    start = min(window.start for window in new)
+    due = sorted({start - lead for lead in plan.reminders if now < start - lead < start})
+    ends = [*due[1:], start]
+    return tuple(
+        _planned_ahead(
+            NoticeKind.REMINDER,
+            plan,
+            at,
+            new,
+            expires_at,
+            {"lead_seconds": int((start - at).total_seconds())},
+        )
+        for at, expires_at in zip(due, ends, strict=True)
+    )
+
+
+def _planned_ahead(
+    kind: NoticeKind,
+    plan: Plan,
+    due_at: datetime,
+    windows: list[Window],
+    expires_at: datetime,
+    details: dict[str, Any] | None = None,
+) -> Owed:
+    near = min(window.start for window in windows) - due_at <= URGENT_WITHIN
+    urgent = near or plan.intervention_class is InterventionClass.EMERGENCY
+    return Owed(kind, due_at, expires_at, URGENT_PRIORITY if urgent else PRIORITY[kind], details or {})
+
+
+def _at_once(
+    kind: NoticeKind, event: Event, expires_at: datetime, details: dict[str, Any] | None = None
+) -> Owed:
+    return Owed(kind, event.at, expires_at, PRIORITY[kind], details or {})
+
+
+def _notified(windows: Iterable[Window]) -> list[Window]:
+    return [window for window in windows if window.is_notified]
+
+
+def _end(windows: Iterable[Window]) -> datetime:
+    return max(window.end for window in windows)
+
+
+def _times(windows: Iterable[Window]) -> list[tuple[str, int, datetime, datetime]]:
+    return sorted((w.system, int(w.impact), w.start, w.end) for w in windows)
+
+
+def _during(phases: Iterable[Phase], windows: Iterable[Window]) -> list[Window]:
+    stretches = [actual_stretch(phase) for phase in phases]
+    return [w for w in windows if any(w.start < end and start < w.end for start, end in stretches)]
+
+
+def actual_stretch(phase: Phase) -> tuple[datetime, datetime]:
+    """Return start and end of a phase, the real ones where known; the end lies after the start.
+
+    A phase that was ended in the minute it began keeps its planned length: a calendar event
+    needs one, and nobody would see an event without.
+    """
+    start = phase.started_at or phase.start
+    end = phase.ended_at or max(phase.end, start)
+    return (start, end) if end > start else (start, start + (phase.end - phase.start))
+
+
+#: What an unsent notice of an older version is worth once a newer version tells more.
+_PLANNED_AHEAD = frozenset({NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.REMINDER})
 
 
 def superseded_kinds(event: Event) -> frozenset[NoticeKind]:
-    """Return which unsent notices of older versions of the same intervention an event makes pointless."""
-    raise NotImplementedError
+    """Return which unsent notices of older versions of the same intervention an event makes pointless.
+
+    Reminders always: every version plans them anew. A start leaves announcements alone, since it goes
+    only to the readers of its own phase; so does an extension leave the start of another phase alone.
+    """
+    match event:
+        case events.InterventionCompleted() | events.InterventionCancelled():
+            return frozenset(NoticeKind) - {NoticeKind.COMPLETION, NoticeKind.CANCELLATION}
+        case (
+            events.InterventionAnnounced()
+            | events.InterventionChanged()
+            | events.InterventionMoved()
+            | events.InterventionAltered()
+        ):
+            return _PLANNED_AHEAD
+        case events.VersionPublished():
+            return frozenset({NoticeKind.REMINDER})
+        case _:
+            return frozenset()

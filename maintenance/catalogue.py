@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from maintenance.errors import Problem
+from maintenance.errors import Problem, did_you_mean
 from maintenance.graph import Graph, build
 from maintenance.texts import NO_TEXT, Text, folded
 
@@ -186,7 +186,11 @@ class Catalogue:
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between systems: unknown members, a need on itself, k above n."""
         for position, system in enumerate(self.systems.values()):
-            yield from _problems_of(self, system, ("systems", position))
+            yield from self.problems_of(system, ("systems", position))
+
+    def problems_of(self, system: System, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+        """Yield what is wrong between one system, which stands at `path`, and this catalogue."""
+        yield from _problems_of(self, system, path)
 
 
 def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -227,7 +231,5 @@ def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ..
             )
         for member in need.of:
             if member not in catalogue.systems:
-                yield Problem(
-                    f"{system.code} needs {member}, which is not in the catalogue; add it or correct the code.",
-                    where,
-                )
+                hint = did_you_mean(member, catalogue.systems) or " Add it, or correct the code."
+                yield Problem(f"{system.code} needs {member}, which is not in the catalogue.{hint}", where)

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from maintenance.actuals import actuals_of, with_actuals
 from maintenance.catalogue import Catalogue
+from maintenance.catalogue_documents import catalogue_document, catalogue_from
 from maintenance.interventions import Plan
+from maintenance.plan_documents import phase_document, phases_from, plan_document, plan_from
+from maintenance.reading import Source, read
+
+__all__ = [
+    "actuals_of",
+    "catalogue_document",
+    "digest",
+    "phase_document",
+    "phases_from",
+    "plan_document",
+    "plan_from_document",
+    "read_catalogue",
+    "read_intervention",
+    "with_actuals",
+]
 
 
-def digest(document: Any) -> str:
-    """Return the SHA-256 of a document in canonical JSON; equal content has an equal digest."""
-    canonical = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def read_catalogue(raw: bytes, *, file: str = "", limit_mb: int = 64) -> Catalogue:
+def read_catalogue(
+    raw: bytes, *, file: str = "", limit_mb: int = 64, known: Catalogue | None = None
+) -> Catalogue:
     """Return the catalogue of a YAML or JSON document.
+
+    Args:
+        raw: The document.
+        file: Its name as the person gave it, for the mistakes.
+        limit_mb: The largest size that is read.
+        known: What is in the catalogue already: needs may name its systems though the document does not.
 
     Raises:
         InvalidDocument: With every mistake, where it stands and what would be right.
     """
-    raise NotImplementedError
+    return catalogue_from(read(raw, file=file, limit_mb=limit_mb), known=known)
 
 
 def read_intervention(
@@ -31,31 +50,31 @@ def read_intervention(
 ) -> Plan:
     """Return the plan of a YAML or JSON document; with a catalogue its systems are looked up there.
 
+    Its reference is "" where the document gives none.
+
     Raises:
         InvalidDocument: With every mistake, where it stands and what would be right.
     """
-    raise NotImplementedError
+    return plan_from(read(raw, file=file, limit_mb=limit_mb), catalogue=catalogue)
 
 
-def plan_from_document(document: Mapping[str, Any], *, catalogue: Catalogue | None = None) -> Plan:
+def plan_from_document(
+    document: Mapping[str, Any], *, catalogue: Catalogue | None = None, taken: Collection[str] = ()
+) -> Plan:
     """Return the plan that a form, the API or a row holds as a document.
+
+    Args:
+        document: As JSON has it; `plan_document` writes it.
+        catalogue: Where its systems are looked up; None for what was checked before.
+        taken: Ids of phases that the intervention ever had: a phase without an id gets none of them.
 
     Raises:
         InvalidDocument: With every mistake and its path.
     """
-    raise NotImplementedError
+    return plan_from(Source(document), catalogue=catalogue, taken=taken)
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """Return the document from which `plan_from_document` makes an equal plan, actual times apart."""
-    raise NotImplementedError
-
-
-def with_actuals(plan: Plan, actuals: Mapping[str, Any]) -> Plan:
-    """Return the plan with what really happened: `{phase: {started_at, ended_at, systems: {code: ended_at}}}`."""
-    raise NotImplementedError
-
-
-def actuals_of(plan: Plan) -> dict[str, Any]:
-    """Return what `with_actuals` reads back; phases to which nothing happened are left out."""
-    raise NotImplementedError
+def digest(document: Any) -> str:
+    """Return the SHA-256 of a document in canonical JSON; equal content has an equal digest."""
+    canonical = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -57,13 +58,33 @@ class Problem:
         return ": ".join(part for part in (place, dotted.lstrip("."), self.message) if part)
 
 
+#: So many mistakes are listed; whoever has more begins with these.
+SHOWN_PROBLEMS = 100
+
+
 class InvalidDocument(JanelaError):
     """A document with mistakes, all of them; nothing of it was used."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems).replace("%", "%%"))
+        super().__init__(str(self).replace("%", "%%"))
 
     def __str__(self) -> str:
-        """Return one line for each mistake."""
-        return "\n".join(str(problem) for problem in self.problems)
+        """Return one line for each mistake, the first hundred."""
+        lines = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
+        if more := len(self.problems) - SHOWN_PROBLEMS:
+            lines += [f"… and {more:,} more."] if more > 0 else []
+        return "\n".join(lines)
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Return " Did you mean `…`?" for the nearest known word, "" if none is near.
+
+    >>> did_you_mean("nedds", ["code", "needs"])
+    ' Did you mean `needs`?'
+    """
+    if len(known) > 2000:
+        # Looking at 182,500 codes takes a second each time; near ones mostly begin alike.
+        known = [each for each in known if each[:2] == word[:2] and abs(len(each) - len(word)) <= 2][:2000]
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean `{near[0]}`?" if near else ""

@@ -1,0 +1,250 @@
+"""The schema of catalogue documents; document to catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from maintenance.catalogue import (
+    Audience,
+    Catalogue,
+    Contingency,
+    Impact,
+    Kind,
+    Need,
+    Operator,
+    System,
+    Volume,
+)
+from maintenance.document_fields import (
+    AudienceCode,
+    Code,
+    Email,
+    Entry,
+    ImpactCode,
+    Length,
+    Line,
+    LongWords,
+    Name,
+    Truth,
+    Whole,
+    Words,
+    Zone,
+    choice,
+    wrong,
+)
+from maintenance.document_problems import check
+from maintenance.errors import InvalidDocument, Problem
+from maintenance.reading import Source
+from maintenance.texts import Text
+from maintenance.windows import format_duration
+
+
+class OperatorEntry(Entry):
+    """A body that runs systems."""
+
+    code: Code
+    name: Name
+    email: Email = ""
+
+
+class AudienceEntry(Entry):
+    """A target group."""
+
+    code: AudienceCode
+    name: Name
+
+
+def _short_need(value: Any) -> Any:
+    """Let a code alone stand for a need on that one system."""
+    return {"of": [value]} if isinstance(value, str) else value
+
+
+class NeedEntry(Entry):
+    """What a system requires."""
+
+    of: list[Code] = Field(min_length=1)
+    at_least: Whole | None = None
+    otherwise: ImpactCode = Impact.OUTAGE
+
+
+class VolumeEntry(Entry):
+    """How much a system carries."""
+
+    unit: Name
+    per_month: Annotated[Whole, Field(ge=0, le=10**15)]
+
+
+class ContingencyEntry(Entry):
+    """What an audience does while the system is down."""
+
+    audience: AudienceCode
+    before: LongWords = Field(default_factory=dict)
+    during: LongWords = Field(default_factory=dict)
+    after: LongWords = Field(default_factory=dict)
+
+
+def _recovery(length: timedelta) -> timedelta:
+    if length > timedelta(days=31):
+        raise wrong("A recovery of more than 31 days cannot be meant.")
+    return length
+
+
+class SystemEntry(Entry):
+    """Anything that can be down."""
+
+    code: Code
+    name: Name
+    kind: Annotated[Kind, choice({kind.value: kind for kind in Kind})] = Kind.SERVICE
+    operator: Code | None = None
+    group: Words = Field(default_factory=dict)
+    tags: list[Line] = Field(default_factory=list)
+    public: Truth = False
+    audiences: list[AudienceCode] = Field(default_factory=list)
+    needs: list[Annotated[NeedEntry, BeforeValidator(_short_need)]] = Field(default_factory=list)
+    recovery: Annotated[Length, AfterValidator(_recovery)] = timedelta(0)
+    volume: VolumeEntry | None = None
+    contingency: list[ContingencyEntry] = Field(default_factory=list)
+
+    def value(self) -> System:
+        """Return the system."""
+        return System(
+            code=self.code,
+            name=Text.of(self.name),
+            kind=self.kind,
+            operator=self.operator or "",
+            group=Text.of(self.group),
+            tags=tuple(self.tags),
+            public=self.public,
+            audiences=tuple(self.audiences),
+            needs=tuple(
+                Need(tuple(n.of), len(n.of) if n.at_least is None else n.at_least, n.otherwise)
+                for n in self.needs
+            ),
+            recovery=self.recovery,
+            volume=Volume(Text.of(self.volume.unit), self.volume.per_month) if self.volume else None,
+            contingency=tuple(
+                Contingency(c.audience, Text.of(c.before), Text.of(c.during), Text.of(c.after))
+                for c in self.contingency
+            ),
+        )
+
+
+class CatalogueEntry(Entry):
+    """A catalogue."""
+
+    timezone: Zone = "UTC"
+    operators: list[OperatorEntry] = Field(default_factory=list)
+    audiences: list[AudienceEntry] = Field(default_factory=list)
+    systems: list[SystemEntry]
+
+
+def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalogue:
+    """Return the catalogue of a document; its needs may also name systems of `known`.
+
+    Raises:
+        InvalidDocument: With every mistake.
+    """
+    if isinstance(source.data, dict) and "phases" in source.data and "systems" not in source.data:
+        message = "This is an intervention, not a catalogue; a catalogue has a list of `systems`."
+        raise InvalidDocument(source.located([Problem(message)]))
+    checked = check(CatalogueEntry, source.data, {"systems": []})
+    problems = [*source.problems, *checked.problems]
+    entry = checked.entry
+    if entry is None:
+        raise InvalidDocument(source.located(problems))
+    catalogue = Catalogue(
+        {system.code: system.value() for system in entry.systems},
+        {o.code: Operator(o.code, Text.of(o.name), o.email) for o in entry.operators},
+        {a.code: Audience(a.code, Text.of(a.name)) for a in entry.audiences},
+        entry.timezone,
+    )
+    for name in ("operators", "audiences", "systems"):
+        problems += _doubles(name, source.data.get(name))
+    problems += _problems_between(catalogue, source.data, known)
+    if problems:
+        raise InvalidDocument(source.located(problems))
+    return catalogue
+
+
+def _codes(entries: Any) -> Iterator[tuple[int, str]]:
+    """Yield position and code of the entries that have one, whatever else is wrong with them."""
+    for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict) and isinstance(code := entry.get("code"), str):
+            yield position, str(code)
+
+
+def _doubles(name: str, entries: Any) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for position, code in _codes(entries):
+        if code in first:
+            message = f"{code} stands twice, first as entry {first[code] + 1} of `{name}`; keep one."
+            yield Problem(message, (name, position, "code"))
+        first.setdefault(code, position)
+
+
+def _problems_between(
+    catalogue: Catalogue, data: Mapping[str, Any], known: Catalogue | None
+) -> Iterator[Problem]:
+    """Yield what is wrong between entries; those that are wrong in themselves count as being there."""
+    positions = {code: position for position, code in reversed(list(_codes(data.get("systems"))))}
+    there = known or Catalogue()
+    present = {code: system for code, system in there.systems.items() if not system.retired}
+    everything = Catalogue(
+        {**present, **{code: System(code, Text()) for code in positions}, **catalogue.systems},
+        {**there.operators, **{c: Operator(c, Text()) for _, c in _codes(data.get("operators"))}},
+        {**there.audiences, **{c: Audience(c, Text()) for _, c in _codes(data.get("audiences"))}},
+    )
+    for system in catalogue.systems.values():
+        yield from everything.problems_of(system, ("systems", positions[system.code]))
+
+
+# -- and back --------------------------------------------------------------------------------------
+
+
+def catalogue_document(catalogue: Catalogue) -> dict[str, Any]:
+    """Return the document from which an equal catalogue is read; retired systems are left out."""
+    return {
+        "timezone": catalogue.timezone,
+        "operators": [
+            {"code": o.code, "name": o.name.document()} | ({"email": o.email} if o.email else {})
+            for o in catalogue.operators.values()
+        ],
+        "audiences": [{"code": a.code, "name": a.name.document()} for a in catalogue.audiences.values()],
+        "systems": [system_document(s) for s in catalogue.systems.values() if not s.retired],
+    }
+
+
+def system_document(system: System) -> dict[str, Any]:
+    """Return one system as a document has it; what is as it would be unsaid is left out."""
+    fields: dict[str, Any] = {
+        "code": system.code,
+        "name": system.name.document(),
+        "kind": system.kind.value,
+        "operator": system.operator,
+        "group": system.group.document(),
+        "tags": list(system.tags),
+        "public": system.public,
+        "audiences": list(system.audiences),
+        "needs": [need_document(need) for need in system.needs],
+        "recovery": format_duration(system.recovery) if system.recovery else "",
+        "volume": {"unit": system.volume.unit.document(), "per_month": system.volume.per_month}
+        if system.volume
+        else None,
+        "contingency": [contingency_document(c) for c in system.contingency],
+    }
+    return {key: value for key, value in fields.items() if value}
+
+
+def need_document(need: Need) -> dict[str, Any]:
+    """Return one need with all that it says."""
+    return {"of": list(need.of), "at_least": need.at_least, "otherwise": need.otherwise.code}
+
+
+def contingency_document(contingency: Contingency) -> dict[str, Any]:
+    """Return the instructions of one audience; stretches without any are left out."""
+    texts = {"before": contingency.before, "during": contingency.during, "after": contingency.after}
+    return {"audience": contingency.audience} | {k: t.document() for k, t in texts.items() if t}

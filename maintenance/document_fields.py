@@ -1,0 +1,275 @@
+"""The kinds of fields that documents are made of: text, codes, times, addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, TypeVar
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from maintenance.catalogue import CODE_PATTERN, Impact
+from maintenance.errors import InvalidTime, did_you_mean
+from maintenance.windows import parse_duration, zone
+from maintenance.yaml_core import Plain
+
+#: Longest line (a name) and longest text (instructions), in characters.
+LINE_LIMIT = 300
+TEXT_LIMIT = 20_000
+
+
+def wrong(sentence: str) -> PydanticCustomError:
+    """Return the error that pydantic carries to its place in the document."""
+    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
+
+
+class Entry(BaseModel):
+    """A mapping of a document: unknown keys are mistakes, a key with nothing behind it counts as absent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict) and None in data.values():
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+#: Controls, surrogates, line separators, and marks that turn the writing direction: in a name they
+#: could begin a header of a mail or make it look like another name.
+_NOT_IN_LINE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+#: Texts of several lines may have line ends and tabs.
+_NOT_IN_TEXT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def control_character_in(text: str, *, lines: bool = False) -> str:
+    """Return what is wrong with the characters of a text, "" if nothing; `lines` allows several lines."""
+    found = (_NOT_IN_TEXT if lines else _NOT_IN_LINE).search(text)
+    if not found:
+        return ""
+    if found[0] in "\r\n":
+        return "This holds a line break; write it in one line."
+    return f"This holds the control character U+{ord(found[0]):04X}; take it out."
+
+
+def _line(text: str) -> str:
+    text = text.strip()
+    if problem := control_character_in(text):
+        raise wrong(problem)
+    if len(text) > LINE_LIMIT:
+        raise wrong(f"This has {len(text)} characters; at most {LINE_LIMIT} fit.")
+    return text
+
+
+def _paragraphs(text: str) -> str:
+    text = text.replace("\r\n", "\n").strip()
+    if problem := control_character_in(text, lines=True):
+        raise wrong(problem)
+    if len(text) > TEXT_LIMIT:
+        raise wrong(f"This has {len(text)} characters; at most {TEXT_LIMIT} fit.")
+    return text
+
+
+def _as_written(value: Any) -> Any:
+    """Let a number or truth without quotes be text again where the schema wants text."""
+    return str(value) if isinstance(value, Plain) else value
+
+
+_Written = Annotated[str, BeforeValidator(_as_written)]
+Line = Annotated[_Written, AfterValidator(_line)]
+Paragraphs = Annotated[_Written, AfterValidator(_paragraphs)]
+
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
+
+
+def language_code(text: str) -> str:
+    """Return a BCP 47 code as it is usually written (`pt-BR`); "" for what is none."""
+    match = _LANGUAGE.fullmatch(text)
+    if not match:
+        return ""
+    language, script, region = match.groups()
+    return "-".join(
+        part
+        for part in (language.lower(), script.title() if script else "", region.upper() if region else "")
+        if part
+    )
+
+
+def _language(text: str) -> str:
+    code = language_code(text)
+    if not code:
+        raise wrong(f"“{text[:40]}” is no language; use a BCP 47 code such as pt, en or pt-BR.")
+    return code
+
+
+def _variants(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"und": str(value)}
+    if isinstance(value, dict):
+        return {language: words for language, words in value.items() if words is not None}
+    raise wrong("Write text here, or one text for each language, as in {pt: …, en: …}.")
+
+
+def _some(variants: dict[str, str]) -> dict[str, str]:
+    return {language: words for language, words in variants.items() if words}
+
+
+def _not_empty(variants: dict[str, str]) -> dict[str, str]:
+    if not variants:
+        raise wrong("This is empty; write some text.")
+    return variants
+
+
+_Language = Annotated[str, AfterValidator(_language)]
+#: One line, in one or several languages; comes out as {language: words}, "und" when none was said.
+Words = Annotated[dict[_Language, Line], BeforeValidator(_variants), AfterValidator(_some)]
+#: Several lines, likewise.
+LongWords = Annotated[dict[_Language, Paragraphs], BeforeValidator(_variants), AfterValidator(_some)]
+Name = Annotated[Words, AfterValidator(_not_empty)]
+
+# -- codes -----------------------------------------------------------------------------------------
+
+_CODE = re.compile(CODE_PATTERN)
+_AUDIENCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def is_code(text: str) -> bool:
+    """Return whether it can name a system, an operator, an institution or an intervention."""
+    return _CODE.fullmatch(text) is not None
+
+
+def _code(text: str) -> str:
+    if not is_code(text):
+        better = f"; {text.upper()} would be right" if is_code(text.upper()) else ""
+        raise wrong(
+            f"“{text[:70]}” is no code: up to 64 capital letters, digits, dots, hyphens and underscores, "
+            f"the first a letter or digit{better}."
+        )
+    return text
+
+
+def _audience_code(text: str) -> str:
+    if not _AUDIENCE.fullmatch(text):
+        better = f"; {text.lower()} would be right" if _AUDIENCE.fullmatch(text.lower()) else ""
+        raise wrong(
+            f"“{text[:70]}” is no audience code: up to 64 lower-case letters, digits, dots, hyphens and "
+            f"underscores{better}."
+        )
+    return text
+
+
+Code = Annotated[_Written, AfterValidator(_code)]
+AudienceCode = Annotated[_Written, AfterValidator(_audience_code)]
+PhaseId = Annotated[_Written, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+
+# -- numbers, truths, choices ----------------------------------------------------------------------
+
+
+def _meaning(value: Any) -> Any:
+    return value.value if isinstance(value, Plain) else value
+
+
+Whole = Annotated[int, BeforeValidator(_meaning)]
+Truth = Annotated[bool, BeforeValidator(_meaning)]
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def choice(options: Mapping[str, _E]) -> BeforeValidator:
+    """Return a validator that turns one of the words of a standard into its value."""
+
+    def parse(value: Any) -> _E:
+        if isinstance(value, str) and value in options:
+            return options[value]
+        if not isinstance(value, str):
+            raise wrong(f"Write one of {', '.join(options)}.")
+        folded = {option.lower(): option for option in options}
+        hint = did_you_mean(value.lower().replace("_", "-").replace(" ", "-"), folded)
+        raise wrong(f"“{value[:40]}” is not one of {', '.join(options)}.{hint}")
+
+    return BeforeValidator(parse)
+
+
+ImpactCode = Annotated[Impact, choice({impact.code: impact for impact in Impact})]
+
+# -- times -----------------------------------------------------------------------------------------
+
+
+def _length(value: Any) -> timedelta:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except InvalidTime as error:
+            raise wrong(str(error)) from None
+    raise wrong("Write a duration such as PT30M, PT18H or P7D.")
+
+
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?P<offset>Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+
+
+def _moment(value: Any) -> datetime:
+    """Return a naive wall time, or an aware instant where an offset was given."""
+    shape = "Write a date and time such as 2019-11-30T14:00, in the document's timezone."
+    if not isinstance(value, str):
+        raise wrong(shape)
+    if not _TIME.fullmatch(value):
+        raise wrong(f"“{value[:40]}” is no time. {shape}")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise wrong(f"“{value}” is no time: {error}.") from None
+    # Beyond these years clock changes and additions leave what dates can hold.
+    if not 1970 <= moment.year <= 2200:
+        raise wrong(f"The year {moment.year} cannot be meant; years go from 1970 to 2200.")
+    return moment
+
+
+def _zone(name: str) -> str:
+    try:
+        return zone(name).key
+    except InvalidTime as error:
+        raise wrong(str(error)) from None
+
+
+Length = Annotated[timedelta, BeforeValidator(_length)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Zone = Annotated[Line, AfterValidator(_zone)]
+
+# -- addresses -------------------------------------------------------------------------------------
+
+
+def email_address(text: str) -> str:
+    """Return a mail address with its domain in lower case; no name server is asked.
+
+    Raises:
+        PydanticCustomError: With a sentence that says what is wrong with it.
+    """
+    if problem := control_character_in(text):
+        raise wrong(problem)
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise wrong(f"“{text[:80]}” is no e-mail address: {error}") from None
+
+
+Email = Annotated[_Written, AfterValidator(email_address)]

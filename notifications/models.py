@@ -149,7 +149,7 @@ class DeliveryRow(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("notice_id", "sequence", "recipient_id", "channel"),
-        _partial_index("ix_deliveries_due", "channel", "priority", "due_at", states=WAITING),
+        _partial_index("ix_deliveries_due", "channel", "priority", "due_at", "id", states=WAITING),
         _partial_index("ix_deliveries_under_way", "recipient_id", "channel", states=UNDER_WAY),
     )
 

@@ -1,0 +1,167 @@
+"""Claims: which deliveries a sender takes next, under a lease, and how it says that they go out.
+
+Several processes may do this at once: rows are claimed with SKIP LOCKED where there is one, and
+taken on only from the state and the owner they are expected in. The caller commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from notifications.ledger import TABLE, Claim, close, in_states, suppression
+from notifications.models import ChannelRow, DeliveryRow, MessageRow, NoticeRow, RecipientRow
+from notifications.retries import UNDER_WAY, WAITING, State
+
+#: A sender that has not come back to a row by then is taken for dead. Longer than ten mails or one
+#: SMS can take, time-outs included: a live sender reaped too early means a mail sent twice.
+LEASE = timedelta(minutes=3)
+#: How long a message that may or may not have left holds back later ones to the same reader.
+HOLD_BEHIND_DOUBT = timedelta(minutes=15)
+#: This priority and those before it wait behind nothing.
+URGENT = 0
+
+
+def waiting(session: Session, channel: str, *, now: datetime, limit: int) -> int:
+    """Return how many deliveries of the channel are due, counting up to `limit`."""
+    due = select(DeliveryRow.id).where(*_due(channel, now)).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(due)) or 0
+
+
+def claim(session: Session, channel: str, *, owner: str, limit: int, now: datetime) -> list[Claim]:
+    """Take up to `limit` due deliveries of a channel under a lease, most urgent first, and return them.
+
+    Left out: a channel in trouble; what has expired; and a message to a reader to whom an older one
+    of the same intervention is on its way, or may be (for at most `HOLD_BEHIND_DOUBT`, urgent ones
+    not at all). What became pointless meanwhile, or whose address may not be written to any more,
+    is closed instead.
+    """
+    trouble = session.get(ChannelRow, channel)
+    if trouble and trouble.paused_until and trouble.paused_until > now:
+        return []
+    ids = list(
+        session.scalars(
+            select(DeliveryRow.id)
+            .where(*_due(channel, now), or_(DeliveryRow.priority <= URGENT, ~_older_under_way(now)))
+            .order_by(DeliveryRow.priority, DeliveryRow.due_at, DeliveryRow.id)
+            .limit(limit)
+            # SQLite has no row locks and needs none: the write transaction is alone.
+            .with_for_update(skip_locked=True, of=DeliveryRow)
+        )
+    )
+    if not ids:
+        return []
+    claims, pointless, suppressed = _sorted_out(session, ids, now)
+    close(session, pointless, State.SUPERSEDED, kind="superseded", now=now)
+    close(session, suppressed, State.SUPPRESSED, kind="suppressed", now=now)
+    if claims:
+        session.execute(
+            update(TABLE)
+            .where(TABLE.c.id.in_([found.id for found in claims]))
+            .values(state=State.LEASED, lease_owner=owner, lease_until=now + LEASE)
+        )
+    return claims
+
+
+def _due(channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        DeliveryRow.channel == channel,
+        in_states(DeliveryRow.state, WAITING),
+        DeliveryRow.due_at <= now,
+        DeliveryRow.expires_at > now,
+    )
+
+
+def _older_under_way(now: datetime) -> ColumnElement[bool]:
+    older, its_notice, notice = aliased(DeliveryRow), aliased(NoticeRow), aliased(NoticeRow)
+    return exists(
+        select(older.id)
+        .join(its_notice, its_notice.id == older.notice_id)
+        .join(notice, notice.id == DeliveryRow.notice_id)
+        .where(
+            older.recipient_id == DeliveryRow.recipient_id,
+            older.channel == DeliveryRow.channel,
+            in_states(older.state, UNDER_WAY),
+            older.id < DeliveryRow.id,
+            its_notice.reference == notice.reference,
+            or_(older.tried_at.is_(None), older.tried_at > now - HOLD_BEHIND_DOUBT),
+        )
+        .correlate(DeliveryRow)
+    )
+
+
+def _sorted_out(
+    session: Session, ids: Sequence[int], now: datetime
+) -> tuple[list[Claim], list[int], list[int]]:
+    rows = session.execute(
+        select(
+            DeliveryRow.id,
+            DeliveryRow.message_id,
+            RecipientRow.address,
+            RecipientRow.name,
+            MessageRow.subject,
+            NoticeRow.public_id,
+            DeliveryRow.sequence,
+            NoticeRow.reference,
+            NoticeRow.kind,
+            DeliveryRow.queued_at,
+            DeliveryRow.expires_at,
+            DeliveryRow.attempts,
+            NoticeRow.state,
+            suppression(DeliveryRow.channel, RecipientRow.address, now),
+        )
+        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+        .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+        .where(DeliveryRow.id.in_(ids))
+    ).all()
+    claims: dict[int, Claim] = {}
+    pointless, suppressed = [], []
+    for *fields, notice_state, is_suppressed in rows:
+        if notice_state == "superseded":
+            pointless.append(fields[0])
+        elif is_suppressed:
+            suppressed.append(fields[0])
+        else:
+            claims[fields[0]] = Claim(*fields)
+    return [claims[id_] for id_ in ids if id_ in claims], pointless, suppressed
+
+
+def mark_sending(
+    session: Session, ids: Collection[int], *, owner: str, transport: str, now: datetime
+) -> set[int]:
+    """Say of leased deliveries that they go out now, and return those that are still ours and still useful.
+
+    Committed before the first byte leaves: what a crash finds in this state may have left.
+    """
+    return set(
+        session.scalars(
+            update(TABLE)
+            .where(
+                TABLE.c.id.in_(ids),
+                TABLE.c.state == State.LEASED,
+                TABLE.c.lease_owner == owner,
+                TABLE.c.expires_at > now,
+            )
+            .values(
+                state=State.SENDING,
+                attempts=TABLE.c.attempts + 1,
+                tried_at=now,
+                lease_until=now + LEASE,
+                transport=transport,
+            )
+            .returning(TABLE.c.id)
+        )
+    )
+
+
+def release(session: Session, ids: Collection[int], *, owner: str) -> None:
+    """Give leased deliveries back that nobody began with."""
+    session.execute(
+        update(TABLE)
+        .where(TABLE.c.id.in_(ids), TABLE.c.state == State.LEASED, TABLE.c.lease_owner == owner)
+        .values(state=State.QUEUED, lease_owner=None, lease_until=None)
+    )

@@ -1,0 +1,243 @@
+"""The ledger's writing: what became of each try, what is closed unsent, which channels and addresses are in trouble.
+
+Every function takes an open write session and leaves the commit to its caller; each changes many
+rows at once, never one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from notifications.channels.parcels import Outcome
+from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
+from notifications.retries import FailureClass, State, after_failure
+
+#: An ambiguous mail is sent again after that: time for a server in trouble to come back.
+RESEND_AFTER = timedelta(seconds=15)
+#: How long a channel is left alone after a batch of which nothing went through; doubled each time in a row.
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=5)
+#: How long an address that does not exist gets nothing: the directory may have been wrong, or is mended.
+HARD_BOUNCE_LASTS = timedelta(days=30)
+
+#: The table itself: statements on it skip what the ORM would do for objects in memory, of which there are none.
+TABLE = cast(Table, DeliveryRow.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery under our lease, with what its parcel needs but the message's bytes."""
+
+    id: int
+    message_id: int
+    address: str
+    name: str
+    subject: str
+    notice_public_id: str
+    sequence: int
+    reference: str
+    kind: str
+    queued_at: datetime
+    expires_at: datetime
+    attempts: int
+
+
+def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:
+    """Return the condition with the states as literals: a partial index is used for nothing else."""
+    found: ColumnElement[bool] = column.in_([literal_column(f"'{state}'") for state in states])
+    return found
+
+
+def suppression(channel: Any, address: Any, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that an address gets nothing on a channel now."""
+    return exists(
+        select(SuppressionRow.id).where(
+            SuppressionRow.channel == channel,
+            SuppressionRow.address == address,
+            or_(SuppressionRow.expires_at.is_(None), SuppressionRow.expires_at > now),
+        )
+    )
+
+
+def record(
+    session: Session,
+    results: Sequence[tuple[Claim, Outcome]],
+    *,
+    owner: str,
+    transport: str,
+    now: datetime,
+    jitter: Sequence[float],
+) -> None:
+    """Write down how tries ended: the rows, and one event for each.
+
+    A receipt that came before the answer stands; a row that was taken over by another sender
+    meanwhile keeps its state, and the event tells of the try all the same.
+    """
+    if not results:
+        return
+    changes, events = [], []
+    for (found, outcome), chance in zip(results, jitter, strict=True):
+        state, due_at = outcome.state, None
+        if outcome.failure is not None:
+            step = after_failure(
+                outcome.failure,
+                attempts=found.attempts + 1,
+                now=now,
+                expires_at=found.expires_at,
+                retry_after=outcome.retry_after,
+                jitter=chance,
+            )
+            state, due_at = step.state, step.due_at
+        if state is State.AMBIGUOUS:
+            due_at = now + RESEND_AFTER
+        detail = _detail(outcome, attempt=found.attempts + 1)
+        events.append(
+            {"delivery_id": found.id, "at": now, "kind": "attempt", "state": state, "detail": detail}
+        )
+        changes.append(
+            {
+                "delivery": found.id,
+                "owner": owner,
+                "new_state": state,
+                "new_due_at": due_at,
+                "new_finished_at": now if state.is_final else None,
+                "doubts": int(state is State.AMBIGUOUS),
+                "new_failure": outcome.failure or "",
+                "new_provider_id": outcome.provider_id,
+                "words": outcome.words,
+                "new_transport": outcome.transport or transport,
+            }
+        )
+    session.connection().execute(_RECORD, changes)
+    session.connection().execute(insert(DeliveryEventRow), events)
+    _suppress_after(session, results, now)
+
+
+def _detail(outcome: Outcome, **more: Any) -> dict[str, Any]:
+    known = {"words": outcome.words, "failure": outcome.failure, "provider_id": outcome.provider_id}
+    return more | {key: str(value) for key, value in known.items() if value}
+
+
+_OURS = in_states(TABLE.c.state, (State.SENDING, State.AMBIGUOUS)) & (
+    TABLE.c.lease_owner == bindparam("owner")
+)
+_RECORD = (
+    update(TABLE)
+    .where(TABLE.c.id == bindparam("delivery"))
+    .values(
+        state=case((_OURS, bindparam("new_state", type_=TABLE.c.state.type)), else_=TABLE.c.state),
+        due_at=case(
+            (_OURS, func.coalesce(bindparam("new_due_at", type_=TABLE.c.due_at.type), TABLE.c.due_at)),
+            else_=TABLE.c.due_at,
+        ),
+        finished_at=case(
+            (_OURS, bindparam("new_finished_at", type_=TABLE.c.finished_at.type)),
+            else_=TABLE.c.finished_at,
+        ),
+        ambiguities=TABLE.c.ambiguities + case((_OURS, bindparam("doubts")), else_=0),
+        failure=case((_OURS, bindparam("new_failure", type_=TABLE.c.failure.type)), else_=TABLE.c.failure),
+        outcome=case((_OURS, bindparam("words", type_=TABLE.c.outcome.type)), else_=TABLE.c.outcome),
+        provider_id=func.coalesce(
+            bindparam("new_provider_id", type_=TABLE.c.provider_id.type), TABLE.c.provider_id
+        ),
+        transport=bindparam("new_transport"),
+    )
+)
+
+
+def _suppress_after(session: Session, results: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
+    for found, outcome in results:
+        if outcome.failure in _SUPPRESSING:
+            suppress(session, found.id, reason=_SUPPRESSING[outcome.failure], now=now)
+
+
+#: Failures after which an address gets nothing more on its channel, and the reason that is noted.
+_SUPPRESSING = {FailureClass.OPT_OUT: "opt_out", FailureClass.RECIPIENT_PERMANENT: "hard_bounce"}
+
+
+def suppress(session: Session, delivery_id: int, *, reason: str, now: datetime) -> None:
+    """Note that the address of a delivery gets nothing more on its channel; once noted, the first note stands."""
+    channel, address = session.execute(
+        select(RecipientRow.channel, RecipientRow.address)
+        .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
+        .where(DeliveryRow.id == delivery_id)
+    ).one()
+    row = session.scalar(
+        select(SuppressionRow).where(SuppressionRow.channel == channel, SuppressionRow.address == address)
+    )
+    if row is None:
+        row = SuppressionRow(channel=channel, address=address, reason=reason, at=now)
+        session.add(row)
+    elif row.expires_at is None or row.expires_at > now:
+        return
+    row.reason, row.at = reason, now
+    row.expires_at = now + HARD_BOUNCE_LASTS if reason == "hard_bounce" else None
+    session.flush()
+
+
+def close(session: Session, ids: Collection[int], state: State, *, kind: str, now: datetime) -> None:
+    """End deliveries that were not sent, with an event for each."""
+    if ids:
+        move(session, DeliveryRow.id.in_(ids), state, kind=kind, now=now, finished_at=now)
+
+
+def move(
+    session: Session,
+    which: ColumnElement[bool],
+    state: State,
+    *,
+    kind: str,
+    now: datetime,
+    words: str = "",
+    **values: Any,
+) -> int:
+    """Bring the deliveries of a condition into a state, with an event for each; return how many there were."""
+    ids = session.scalars(
+        update(TABLE).where(which).values(state=state, **values).returning(TABLE.c.id)
+    ).all()
+    detail = {"words": words} if words else {}
+    if ids:
+        session.connection().execute(
+            insert(DeliveryEventRow),
+            [{"delivery_id": id_, "at": now, "kind": kind, "state": state, "detail": detail} for id_ in ids],
+        )
+    return len(ids)
+
+
+def pause(session: Session, channel: str, *, words: str, now: datetime) -> timedelta:
+    """Leave a channel in trouble alone for a while, longer each time in a row; return how long."""
+    row = session.get(ChannelRow, channel)
+    if row is None:
+        row = ChannelRow(channel=channel, strikes=0)
+        session.add(row)
+    row.strikes += 1
+    length: timedelta = min(FIRST_PAUSE * 2.0 ** (row.strikes - 1), LONGEST_PAUSE)
+    row.paused_until, row.words = now + length, words
+    return length
+
+
+def all_is_well(session: Session, channel: str) -> None:
+    """Forget a channel's trouble: something went through."""
+    session.execute(
+        update(ChannelRow)
+        .where(ChannelRow.channel == channel, ChannelRow.strikes > 0)
+        .values(strikes=0, paused_until=None)
+    )

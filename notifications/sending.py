@@ -1,0 +1,262 @@
+"""Claim, commit, send, record: brings due deliveries to their transports so that a crash loses none.
+
+Each delivery passes three commits: leased, sending, recorded. A process killed before the second
+leaves rows that surely have not left; killed after it, at most `Transport.batch_size` that may have.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from maintenance.database import Database
+from maintenance.runtime import Runtime
+from notifications import claims as claiming
+from notifications import ledger
+from notifications.channels.parcels import Outcome, Parcel, Transport
+from notifications.ledger import Claim
+from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
+from notifications.retries import FailureClass, State
+
+_log = logging.getLogger(__name__)
+
+#: Batches taken under a lease at once: claiming many together is what makes the ledger fast.
+BATCHES_PER_CLAIM = 10
+#: What was claimed longer ago than this is given back, so that something more urgent overtakes it.
+PATIENCE = timedelta(seconds=5)
+#: How many message bodies a process keeps: a fan-out has some hundred variants of some 20 KB.
+_BODIES_KEPT = 512
+
+
+def send_due(
+    runtime: Runtime, transports: Mapping[str, Transport], *, stop: Callable[[], bool] = lambda: False
+) -> int:
+    """Send all that is due, channel by channel, in this thread; return how many tries were made."""
+    return sum(drain(runtime, transport, stop=stop) for transport in transports.values())
+
+
+def drain(runtime: Runtime, transport: Transport, *, stop: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due on one transport's channel until nothing is left; return how many tries were made.
+
+    Any number of threads and processes may do this at once.
+    """
+    sender = _Sender(runtime, transport)
+    tried = 0
+    while not stop() and (count := sender.send_some(stop)):
+        tried += count
+    return tried
+
+
+class _Bodies:
+    """The messages' bytes, read once per process while they are in use; shared by its threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, database: Database, message_ids: set[int]) -> dict[int, bytes]:
+        """Return the bytes of each message."""
+        with self._lock:
+            found = {
+                id_: self._kept[database.url, id_] for id_ in message_ids if (database.url, id_) in self._kept
+            }
+        if missing := message_ids - found.keys():
+            with database.read() as session:
+                rows = session.execute(
+                    select(MessageRow.id, MessageRow.body).where(MessageRow.id.in_(missing))
+                )
+                found |= {row.id: row.body for row in rows}
+        with self._lock:
+            for id_ in message_ids:
+                self._kept[database.url, id_] = found[id_]
+                self._kept.move_to_end((database.url, id_))
+            while len(self._kept) > _BODIES_KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+_bodies = _Bodies()
+
+
+class _Sender:
+    """One thread's way of sending: its name in the leases, its transport."""
+
+    def __init__(self, runtime: Runtime, transport: Transport) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+        self._transport = transport
+        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+    def send_some(self, stop: Callable[[], bool]) -> int:
+        """Claim some deliveries and send them; return how many tries were made."""
+        claimed_at = self._runtime.clock()
+        with self._database.write() as session:
+            claims = claiming.claim(
+                session,
+                self._transport.channel,
+                owner=self._owner,
+                limit=BATCHES_PER_CLAIM * self._transport.batch_size,
+                now=claimed_at,
+            )
+        results: list[tuple[Claim, Outcome]] = []
+        trouble, tried = "", 0
+        for batch in _batches(claims, self._transport.batch_size):
+            now = self._runtime.clock()
+            if trouble or stop() or now - claimed_at > PATIENCE:
+                break
+            # One commit for both: the last batch's outcomes, and that this one goes out.
+            with self._database.write() as session:
+                self._record(session, results, now)
+                ours = claiming.mark_sending(
+                    session, [c.id for c in batch], owner=self._owner, transport=self._transport.name, now=now
+                )
+            results = self._send([found for found in batch if found.id in ours], now)
+            tried += len(results)
+            trouble = _trouble(results)
+        now = self._runtime.clock()
+        if claims:
+            with self._database.write() as session:
+                self._record(session, results, now)
+                claiming.release(session, [found.id for found in claims], owner=self._owner)
+                self._mind_the_channel(session, results, trouble, now)
+        return tried
+
+    def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
+        if not claims:
+            return []
+        outcomes: dict[int, Outcome] = {}
+        words = "The transport gave no answer for it."
+        try:
+            bodies = _bodies.of(self._database, {found.message_id for found in claims})
+            parcels = [_parcel(found, bodies[found.message_id]) for found in claims]
+            for delivery_id, outcome in self._transport.send(parcels, now=now):
+                outcomes[delivery_id] = outcome
+        except Exception as error:
+            # What has no outcome yet may have left: the transport alone knows how far it came.
+            _log.exception("The transport %s failed in mid-batch", self._transport.name)
+            words = f"{type(error).__name__}: {error}"
+        doubt = Outcome(State.AMBIGUOUS, words=words, failure=FailureClass.AMBIGUOUS)
+        return [(found, outcomes.get(found.id, doubt)) for found in claims]
+
+    def _record(self, session: Session, results: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
+        ledger.record(
+            session,
+            results,
+            owner=self._owner,
+            transport=self._transport.name,
+            now=now,
+            jitter=[random.uniform(-1, 1) for _ in results],  # noqa: S311 - spreads a crowd, guards nothing
+        )
+
+    def _mind_the_channel(
+        self, session: Session, results: Sequence[tuple[Claim, Outcome]], trouble: str, now: datetime
+    ) -> None:
+        channel = self._transport.channel
+        if trouble:
+            length = ledger.pause(session, channel, words=trouble, now=now)
+            _log.error("The channel %s is left alone for %s: %s", channel, length, trouble)
+        elif any(outcome.failure is None for _, outcome in results):
+            ledger.all_is_well(session, channel)
+
+
+def _batches(claims: Sequence[Claim], size: int) -> Iterator[Sequence[Claim]]:
+    for start in range(0, len(claims), size):
+        yield claims[start : start + size]
+
+
+def _parcel(found: Claim, body: bytes) -> Parcel:
+    return Parcel(
+        delivery_id=found.id,
+        recipient=found.address,
+        name=found.name,
+        message=body,
+        subject=found.subject,
+        notice_public_id=found.notice_public_id,
+        sequence=found.sequence,
+        reference=found.reference,
+        kind=found.kind,
+        queued_at=found.queued_at,
+        expires_at=found.expires_at,
+    )
+
+
+def _trouble(results: Sequence[tuple[Claim, Outcome]]) -> str:
+    """Return why the rest of a claim is not tried now: our own fault, or nothing of a batch was processed."""
+    for _, outcome in results:
+        if outcome.failure is FailureClass.CONFIG:
+            return outcome.words or "The provider refuses us."
+    if results and all(outcome.failure in _NOTHING_WENT for _, outcome in results):
+        return results[0][1].words or "The provider takes nothing."
+    return ""
+
+
+_NOTHING_WENT = (FailureClass.RETRY_SAFE,)
+
+
+def record_receipt(
+    session: Session,
+    delivery_id: int,
+    *,
+    provider_id: str,
+    state: State,
+    rank: int,
+    words: str,
+    failure: FailureClass | None,
+    at: datetime,
+    detail: Mapping[str, Any] | None = None,
+) -> bool:
+    """Take a provider's report on a delivery; return whether it brought the delivery forward.
+
+    Reports come late, twice and out of order: each is kept as an event, and only one of a higher
+    rank than all before changes the row. It also settles a doubt: a message that the provider
+    reports on has left.
+
+    Args:
+        session: An open write session.
+        delivery_id: Ours, as the callback address or the return path carries it.
+        provider_id: The provider's own id.
+        state: What the report means for the delivery.
+        rank: How far along that is (accepted 0 … delivered or failed 4, read 5).
+        words: For people.
+        failure: Its class, when the report is bad.
+        at: When it came in.
+        detail: What else is worth keeping.
+    """
+    row = session.get(DeliveryRow, delivery_id, with_for_update=True)
+    if row is None:
+        return False
+    session.add(
+        DeliveryEventRow(
+            delivery_id=delivery_id,
+            at=at,
+            kind="receipt",
+            state=state,
+            detail={**(detail or {}), "words": words, "provider_id": provider_id, "rank": rank}
+            | ({"failure": failure.value} if failure else {}),
+        )
+    )
+    if rank <= row.receipt_rank:
+        return False
+    row.receipt_rank = rank
+    row.provider_id = provider_id or row.provider_id
+    row.state, row.outcome, row.failure = state, words, failure.value if failure else ""
+    row.finished_at, row.lease_owner, row.lease_until = at, None, None
+    session.flush()
+    if state in _SUPPRESSING:
+        ledger.suppress(session, delivery_id, reason=_SUPPRESSING[state], now=at)
+    return True
+
+
+#: Reports after which an address gets nothing more on its channel, and the reason that is noted.
+_SUPPRESSING = {State.OPTED_OUT: "opt_out", State.BOUNCED_HARD: "hard_bounce"}

@@ -24,7 +24,7 @@ _FOLDER = ROOT / "translations"
 _COUNTRY = {"pt": "pt_PT", "en": "en_GB"}
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's name, which the extractor knows
+def N_(message: str) -> str:
     """Return the message as it is; marks it for translation."""
     return message
 

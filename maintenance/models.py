@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, event, inspect
+from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
 
 from maintenance.database import Base, new_public_id
 
@@ -30,6 +30,8 @@ class OperatorRow(Base):
     __tablename__ = "operators"
 
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: The order of the document, which is the order of pages.
+    position: Mapped[int] = mapped_column(default=0)
     name: Mapped[dict[str, Any]]
     email: Mapped[str] = mapped_column(String(255), default="")
 
@@ -40,6 +42,8 @@ class AudienceRow(Base):
     __tablename__ = "audiences"
 
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: The order of the document, which is the order of pages.
+    position: Mapped[int] = mapped_column(default=0)
     name: Mapped[dict[str, Any]]
 
 
@@ -243,3 +247,29 @@ class SignInAttemptRow(Base):
     #: A hash of the address tried, of the place it came from, or of both.
     key: Mapped[str] = mapped_column(String(64), index=True)
     at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PublishedHistory(RuntimeError):
+    """Somebody tried to change what was published or logged: a mistake in the program."""
+
+
+@event.listens_for(VersionRow, "before_update")
+@event.listens_for(VersionRow, "before_delete")
+def _keep_published(_mapper: object, _connection: object, version: VersionRow) -> None:
+    """Refuse to change a version that has a number: readers have it in their mailboxes and calendars."""
+    had = inspect(version).attrs.sequence.history
+    was_published = any(number is not None for number in (had.deleted or had.unchanged or ()))
+    session = object_session(version)
+    if was_published and session and (version in session.deleted or session.is_modified(version)):
+        raise PublishedHistory(f"version {version.id} is published and never changes")
+
+
+@event.listens_for(WindowRow, "before_update")
+@event.listens_for(WindowRow, "before_delete")
+@event.listens_for(EventRow, "before_update")
+@event.listens_for(EventRow, "before_delete")
+def _keep_history(_mapper: object, _connection: object, row: WindowRow | EventRow) -> None:
+    """Refuse to change a published window, or what stands in the log."""
+    session = object_session(row)
+    if session and (row in session.deleted or session.is_modified(row)):
+        raise PublishedHistory(f"row {row.id} of {row.__tablename__} is history and never changes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
@@ -13,14 +12,15 @@ from sqlalchemy.orm import Session, selectinload
 from maintenance import steps
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.catalogue_store import load_catalogue
-from maintenance.documents import plan_document, plan_from_document, with_actuals
+from maintenance.documents import phases_from, plan_from_document, with_actuals
 from maintenance.errors import NotFound
 from maintenance.events import Event, event_from
 from maintenance.forecast import forecast
-from maintenance.interventions import Phase, Plan, Window
+from maintenance.interventions import Plan, Window
 from maintenance.lifecycle import COUNTED, OPEN, PENDING, ReviewState, RunState
 from maintenance.models import EventDone, EventRow, GateRow, InterventionRow, VersionRow, WindowRow
-from maintenance.shown import ShownWindow, WindowsChange, differ, lasting, naming, united
+from maintenance.shown import WindowsChange, differ, lasting, naming, united
+from maintenance.status import ShownWindow
 from maintenance.windows import Interval
 
 # ---------------------------------------------------------------- interventions and versions
@@ -96,18 +96,15 @@ def plan_of(version: VersionRow) -> Plan:
     plan = with_actuals(plan_from_document(version.content), version.actuals)
     return replace(
         plan,
-        removed_phases=_phases_from(version.content, version.removed_phases),
+        removed_phases=phases_from(version.removed_phases, plan.timezone),
         draft=version.review_state != ReviewState.PUBLISHED,
     )
 
 
-def phase_documents(plan: Plan, phases: tuple[Phase, ...]) -> list[Any]:
-    """Return phases as documents, as `VersionRow.removed_phases` keeps them."""
-    return list(plan_document(replace(plan, phases=phases))["phases"]) if phases else []
-
-
-def _phases_from(content: dict[str, Any], documents: list[Any]) -> tuple[Phase, ...]:
-    return plan_from_document({**content, "phases": documents}).phases if documents else ()
+def removed_phase_ids(row: InterventionRow) -> frozenset[str]:
+    """Return the ids of phases that were published once and are not now: never to be used again."""
+    version = latest_published(row)
+    return frozenset(phase["id"] for phase in version.removed_phases) if version else frozenset()
 
 
 def windows_of(version: VersionRow) -> tuple[Window, ...]:

@@ -7,19 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from maintenance.interventions import Window
-
-
-@dataclass(frozen=True, slots=True)
-class ShownWindow:
-    """A window as pages show it."""
-
-    window: Window
-    #: The work is open past its planned end: the end is not known, `window.end` is just after now.
-    overrun: bool = False
-    #: A draft is among its causes: for planners only.
-    draft: bool = False
-    #: All plans that cause it wait behind a gate: it has not begun, whatever the clock says.
-    held: bool = False
+from maintenance.status import ShownWindow
 
 
 @dataclass(frozen=True, slots=True)

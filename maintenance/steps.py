@@ -90,9 +90,20 @@ def next_to_start(plan: Plan, phase_id: str | None = None) -> Phase:
     )
 
 
-def due_phases(plan: Plan, now: datetime) -> tuple[Phase, ...]:
-    """Return the phases with an impact whose planned start has come and that have not begun."""
-    return tuple(phase for phase in plan.impact_phases if is_to_come(phase) and phase.start <= now)
+def due_phases(
+    plan: Plan, now: datetime, released_at: datetime | None = None
+) -> tuple[tuple[Phase, datetime], ...]:
+    """Return the phases that the clock begins, each with the instant from which it counts as begun.
+
+    That is the planned start, whenever a process that was down notices it. A start that was held
+    past it counts from `released_at`, when the last gate opened; held past its end, it is for a person.
+    """
+    due = (
+        (phase, max(phase.start, released_at or phase.start))
+        for phase in plan.impact_phases
+        if is_to_come(phase) and phase.start <= now
+    )
+    return tuple((phase, at) for phase, at in due if at < phase.end)
 
 
 def to_extend(plan: Plan, phase_id: str | None = None) -> Phase:
@@ -143,19 +154,14 @@ def extended(plan: Plan, phase_id: str, until: datetime) -> Plan:
 
 
 def _placed(phase: Phase, start: datetime, end: datetime, zone_name: str) -> Phase:
-    # In the second of two equal hours no wall time means that instant: it begins when they are over.
-    while resolve(local_start := _local(start, zone_name), zone_name).instant != start:
-        start += timedelta(minutes=1)
-    end = max(end, start + timedelta(minutes=1))
-    return _ending(replace(phase, start=start, local_start=local_start), end, zone_name)
+    return _ending(replace(phase, start=start, local_start=_local(start, zone_name)), end, zone_name)
 
 
 def _ending(phase: Phase, end: datetime, zone_name: str) -> Phase:
-    """Return the phase with that planned end, written as its author wrote it: an end or a duration."""
-    local_end = _local(end, zone_name)
-    if phase.duration is not None or resolve(local_end, zone_name).instant != end:
-        return replace(phase, end=end, local_end=None, duration=end - phase.start)
-    return replace(phase, end=end, local_end=local_end)
+    """Return the phase with that planned end, given as its author gave it: as an end or as a duration."""
+    if phase.duration is not None:
+        return replace(phase, end=end, duration=end - phase.start)
+    return replace(phase, end=end, local_end=_local(end, zone_name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""What a step would do, shown before it is taken: the same computation as when it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from maintenance import steps
+from maintenance.catalogue_store import load_catalogue
+from maintenance.clashes import Clash, find_clashes, warnings_of
+from maintenance.errors import Problem
+from maintenance.interventions import Plan, Window
+from maintenance.lifecycle import RunState
+from maintenance.publishing import counts, effect_of, standing, standing_if_counted
+from maintenance.queries import counted, find_intervention, get_intervention, plan_of
+from maintenance.shown import WindowsChange
+from maintenance.windows import Interval
+
+#: Stands for a plan that has no reference yet.
+UNNAMED = "NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step would do, shown before it is taken."""
+
+    windows: tuple[Window, ...]
+    clashes: tuple[Clash, ...]
+    warnings: tuple[Problem, ...]
+    #: Other announced plans whose windows the step would alter.
+    altered: tuple[WindowsChange, ...]
+
+
+def preview(session: Session, plan: Plan, *, now: datetime) -> Preview:
+    """Return what announcing `plan` would do: its windows, clashes, warnings, the plans it alters."""
+    plan = replace(plan, reference=plan.reference or UNNAMED)
+    row = find_intervention(session, plan.reference)
+    return _preview(session, standing_if_counted(row) if row and row.versions else None, plan, plan, now)
+
+
+def preview_move(session: Session, reference: str, start: datetime, *, now: datetime) -> Preview:
+    """Return what moving the first phase with an impact to the local time `start` would do."""
+    plan = standing(get_intervention(session, reference))
+    after = steps.moved(plan, start)
+    return _preview(session, plan, after, after, now)
+
+
+def preview_cancel(session: Session, reference: str, *, now: datetime) -> Preview:
+    """Return what cancelling would do: `windows` are those that remain of work already begun."""
+    row = get_intervention(session, reference)
+    before = standing_if_counted(row)
+    if before is None:
+        return Preview((), (), (), ())
+    after = steps.ended(before, now)
+    return _preview(session, before, after if counts(after, RunState.CANCELLED) else None, None, now)
+
+
+def _preview(
+    session: Session, before: Plan | None, after: Plan | None, checked: Plan | None, now: datetime
+) -> Preview:
+    catalogue = load_catalogue(session)
+    effect = effect_of(session, catalogue, before, after)
+    if checked is None:
+        return Preview(effect.windows, (), (), effect.altered)
+    others = [
+        plan_of(version)
+        for row, version in counted(session, touching=_span(checked, effect.windows), drafts=True)
+        if row.reference != checked.reference
+    ]
+    return Preview(
+        windows=effect.windows,
+        clashes=find_clashes(catalogue, checked, others, now=now),
+        warnings=warnings_of(checked),
+        altered=effect.altered,
+    )
+
+
+def _span(plan: Plan, windows: tuple[Window, ...]) -> Interval:
+    return Interval(
+        min([plan.start, *(window.start for window in windows)]),
+        max([plan.end, *(window.end for window in windows)]),
+    )

@@ -209,13 +209,22 @@ def catalogue_document(catalogue: Catalogue) -> dict[str, Any]:
     """Return the document from which an equal catalogue is read; retired systems are left out."""
     return {
         "timezone": catalogue.timezone,
-        "operators": [
-            {"code": o.code, "name": o.name.document()} | ({"email": o.email} if o.email else {})
-            for o in catalogue.operators.values()
-        ],
-        "audiences": [{"code": a.code, "name": a.name.document()} for a in catalogue.audiences.values()],
+        "operators": [operator_document(o) for o in catalogue.operators.values()],
+        "audiences": [audience_document(a) for a in catalogue.audiences.values()],
         "systems": [system_document(s) for s in catalogue.systems.values() if not s.retired],
     }
+
+
+def operator_document(operator: Operator) -> dict[str, Any]:
+    """Return one operator as a document has it."""
+    return {"code": operator.code, "name": operator.name.document()} | (
+        {"email": operator.email} if operator.email else {}
+    )
+
+
+def audience_document(audience: Audience) -> dict[str, Any]:
+    """Return one audience as a document has it."""
+    return {"code": audience.code, "name": audience.name.document()}
 
 
 def system_document(system: System) -> dict[str, Any]:

@@ -253,7 +253,7 @@ def lines_of(text: str, wanted: set[Path]) -> dict[Path, int]:
             if isinstance(event, yaml.ScalarEvent) and positions and positions[-1] is None and key is None:
                 key = event.value
                 here = (*path, key)
-                if here in wanted:
+                if here in wanted and event.start_mark is not None:
                     lines.setdefault(here, event.start_mark.line + 1)
             elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
                 enter(event)

@@ -301,6 +301,12 @@ def event_of(row: EventRow) -> Event:
     )
 
 
+def events_of(session: Session, reference: str) -> list[Event]:
+    """Return what the log says of an intervention, oldest first."""
+    rows = select(EventRow).where(EventRow.reference == reference).order_by(EventRow.id)
+    return [event_of(row) for row in session.scalars(rows)]
+
+
 def unhandled_events(session: Session, consumer: str, limit: int = 100) -> Sequence[EventRow]:
     """Return events that the consumer has not marked done, oldest first.
 

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_babel import lazy_gettext
 from flask_bootstrap import Bootstrap5
 
-from maintenance.web import access, errors, languages, navigation, presentation, public, security
+from maintenance.web import access, errors, languages, navigation, page_cache, presentation, public, security
 
 
 def init_app(app: Flask) -> None:
@@ -16,9 +16,9 @@ def init_app(app: Flask) -> None:
     Bootstrap5(app)
     security.init_app(app)
     access.init_login(app)
-    for part in (languages, presentation, navigation, errors):
+    for part in (languages, presentation, navigation, errors, page_cache):
         part.init_app(app)
-    app.register_blueprint(public.bp)
+    public.init_app(app)
     navigation.add_link(app, "public.status", lazy_gettext("Status"), order=10)
     navigation.add_link(app, "public.history", lazy_gettext("History"), order=20)
     navigation.add_link(app, "public.subscribe", lazy_gettext("Stay informed"), order=30)

@@ -8,7 +8,7 @@ from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from maintenance.errors import JanelaError, NotFound, StaleEdit, StepRefused
+from maintenance.errors import InvalidDocument, JanelaError, NotFound, StaleEdit, StepRefused
 
 #: For each status: a heading, and what the reader can do.
 SENTENCES = {
@@ -65,6 +65,13 @@ def error_page(status: int, sentence: str = "") -> ResponseReturnValue:
     return page, status, {"Cache-Control": "no-store"}
 
 
+def sentence_of(error: JanelaError) -> str:
+    """Return what the error says, in the reader's language."""
+    if isinstance(error, InvalidDocument):
+        return str(error)
+    return str(gettext(error.message, **error.values) if error.values else gettext(error.message))
+
+
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if error.response is not None or status < 400:
@@ -77,7 +84,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _janela_error(error: JanelaError) -> ResponseReturnValue:
-    sentence = gettext(error.message, **error.values) if error.values else gettext(error.message)
+    sentence = sentence_of(error)
     if isinstance(error, NotFound):
         return error_page(404, sentence)
     return error_page(409 if isinstance(error, StepRefused | StaleEdit) else 422, sentence)

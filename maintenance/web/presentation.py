@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import get_locale, lazy_gettext, ngettext
 from markupsafe import Markup, escape
 
 from maintenance.catalogue import Impact, Kind, System
+from maintenance.interventions import ContactPoint
 from maintenance.lifecycle import ReviewState, RunState
 from maintenance.texts import ANY, Text
 from maintenance.web.context import runtime
@@ -66,6 +68,9 @@ def init_app(app: Flask) -> None:
         review_label,
         duration,
         public_name,
+        number,
+        sentence_start,
+        contact_link,
     ):
         app.add_template_filter(function)
 
@@ -174,6 +179,26 @@ def public_name(system: System | None) -> Markup:
     if system is None:
         return escape(lazy_gettext("an internal system"))
     return text(system.name) if system.public else escape(KIND_WORDS[system.kind])
+
+
+def number(value: int) -> str:
+    """Return a whole number with its thousands apart, as the language writes it."""
+    return str(format_decimal(value, locale=get_locale()))
+
+
+def sentence_start(clause: Markup) -> Markup:
+    """Return the clause with its first letter large; it may not begin with a tag."""
+    return Markup(clause[:1].upper()) + clause[1:]  # noqa: S704 - only the case changes
+
+
+def contact_link(contact: ContactPoint) -> str:
+    """Return the link under which a contact is reached; empty for what is no address we know."""
+    if contact.kind == "email":
+        return f"mailto:{contact.value}"
+    if contact.kind == "phone":
+        return "tel:" + "".join(c for c in contact.value if c.isdigit() or c == "+")
+    # Anything but the web (`javascript:` for one) stays text.
+    return contact.value if contact.value.startswith(("https://", "http://")) else ""
 
 
 def _zone(name: str | None) -> ZoneInfo:

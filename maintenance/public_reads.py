@@ -1,0 +1,165 @@
+"""Named reads for the public pages: interventions that readers were told of, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from maintenance.errors import NotFound
+from maintenance.interventions import Plan, Window
+from maintenance.lifecycle import OPEN, RunState
+from maintenance.models import InterventionRow, VersionRow
+from maintenance.queries import gates_in_force, plan_of, windows_of
+from maintenance.texts import Text
+
+#: Run states of interventions that are over.
+ENDED = (RunState.COMPLETED, RunState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Words published while the work was announced or running."""
+
+    at: datetime
+    words: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One published version: what it says, when and why it was published."""
+
+    sequence: int
+    published_at: datetime
+    #: Kind of the event that published it, as in `InterventionMoved`.
+    step: str
+    reason: Text
+    plan: Plan
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An intervention as readers know it: its newest published version, and how it goes."""
+
+    reference: str
+    state: RunState
+    version: Version
+    #: Newest first.
+    updates: tuple[Update, ...] = ()
+    #: Something holds its start.
+    held: bool = False
+    #: Newest first; only where the whole story was asked for.
+    versions: tuple[Version, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Return the content readers know."""
+        return self.version.plan
+
+    @property
+    def changed_at(self) -> datetime:
+        """Return when readers were last told something."""
+        return max([self.version.published_at, *(update.at for update in self.updates)])
+
+
+def told_of(session: Session, *, ended_since: datetime) -> list[Told]:
+    """Return the interventions that readers wait for, and those that ended since an instant; by start."""
+    recent = (InterventionRow.run_state.in_(ENDED)) & (VersionRow.published_at >= ended_since)
+    statement = _newest().where(or_(InterventionRow.run_state.in_(OPEN), recent))
+    found = [_told(row, version) for row, version in session.execute(statement)]
+    return sorted(found, key=lambda told: (told.plan.start, told.reference))
+
+
+def ended(session: Session, *, limit: int, offset: int = 0) -> list[Told]:
+    """Return interventions that are completed or cancelled, the latest first."""
+    statement = (
+        _newest()
+        .where(InterventionRow.run_state.in_(ENDED))
+        .order_by(VersionRow.published_at.desc(), InterventionRow.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_told(row, version) for row, version in session.execute(statement)]
+
+
+def told_by_reference(session: Session, references: Collection[str]) -> dict[str, Told]:
+    """Return those of these interventions that readers know, by reference."""
+    if not references:
+        return {}
+    statement = _newest().where(InterventionRow.reference.in_(references))
+    return {row.reference: _told(row, version) for row, version in session.execute(statement)}
+
+
+def whole_story(session: Session, reference: str) -> Told:
+    """Return one intervention with all its published versions.
+
+    Raises:
+        NotFound: If there is none of that reference, or readers were never told of it.
+    """
+    row = session.scalars(
+        select(InterventionRow)
+        .where(InterventionRow.reference == reference)
+        .options(
+            selectinload(InterventionRow.versions).selectinload(VersionRow.windows),
+            selectinload(InterventionRow.updates),
+            selectinload(InterventionRow.gates),
+        )
+    ).one_or_none()
+    published = [version for version in row.versions if version.sequence is not None] if row else []
+    if row is None or not published:
+        raise NotFound("There is no announced intervention %(reference)s.", reference=reference)
+    versions = tuple(
+        _version(version) for version in sorted(published, key=lambda version: -(version.sequence or 0))
+    )
+    return _described(row, versions[0], versions)
+
+
+def _newest() -> Select[InterventionRow, VersionRow]:
+    newest = (
+        select(func.max(VersionRow.sequence))
+        .where(VersionRow.intervention_id == InterventionRow.id)
+        .correlate(InterventionRow)
+        .scalar_subquery()
+    )
+    return (
+        select(InterventionRow, VersionRow)
+        .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
+        .where(VersionRow.sequence == newest)
+        .options(
+            selectinload(VersionRow.windows),
+            selectinload(InterventionRow.updates),
+            selectinload(InterventionRow.gates),
+        )
+    )
+
+
+def _told(row: InterventionRow, version: VersionRow) -> Told:
+    return _described(row, _version(version), ())
+
+
+def _described(row: InterventionRow, version: Version, versions: Iterable[Version]) -> Told:
+    return Told(
+        reference=row.reference,
+        state=RunState(row.run_state),
+        version=version,
+        updates=tuple(
+            Update(update.at, Text.of(update.text)) for update in sorted(row.updates, key=lambda u: -u.id)
+        ),
+        held=bool(gates_in_force(row)),
+        versions=tuple(versions),
+    )
+
+
+def _version(row: VersionRow) -> Version:
+    return Version(
+        sequence=row.sequence or 0,
+        published_at=row.published_at or row.created_at,
+        step=row.step or "",
+        reason=Text.of(row.reason),
+        plan=plan_of(row),
+        windows=windows_of(row),
+    )

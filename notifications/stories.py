@@ -10,7 +10,7 @@ from typing import Any
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.interventions import Phase, Plan, Window
 from maintenance.texts import NO_TEXT, Text
-from notifications.contacts import Entry, Reader, concerned
+from notifications.contacts import Reader, concerned
 from notifications.timetable import NoticeKind, actual_stretch
 
 
@@ -59,8 +59,8 @@ class Story:
         """Return the notified windows that decide who hears of it.
 
         Old and new ones for a change, a cancellation and an ending; those of its phase for a start;
-        those that differ for an extension; those that end for a restoration. Windows of altered
-        plans are with their own stories in `also`.
+        those that differ for an extension; those that end for a restoration. Altered plans (`also`) do not
+        count: whom only they concern has a notice of theirs.
         """
         match self.kind:
             case NoticeKind.CHANGE | NoticeKind.CANCELLATION | NoticeKind.COMPLETION:
@@ -75,28 +75,18 @@ class Story:
                 found = self.windows
         return tuple(window for window in found if window.is_notified)
 
-    def concerned(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return the systems of these entries that the story is about, those of `also` included."""
-        entries = tuple(entries)
-        windows = [w for story in (self, *self.also) for w in story.told]
-        return concerned(entries, windows, self.catalogue)
-
     def is_news_for(self, reader: Reader) -> bool:
         """Return whether it is worth a message to this reader.
 
         Who never had a message of the intervention needs no word that it was called off, is over, or
         changed into something that does not concern them.
         """
-        if not reader.first:
-            return bool(self.concerned(reader.entries))
-        match self.kind:
-            case NoticeKind.CANCELLATION | NoticeKind.COMPLETION | NoticeKind.RESTORED:
+        if reader.first:
+            if self.kind in (NoticeKind.CANCELLATION, NoticeKind.COMPLETION, NoticeKind.RESTORED):
                 return False
-            case NoticeKind.CHANGE:
-                now = [w for story in (self, *self.also) for w in story.windows]
-                return bool(concerned(reader.entries, now, self.catalogue))
-            case _:
-                return bool(self.concerned(reader.entries))
+            if self.kind is NoticeKind.CHANGE:
+                return bool(concerned(reader.entries, self.windows, self.catalogue))
+        return bool(concerned(reader.entries, self.told, self.catalogue))
 
     def _ending(self) -> tuple[Window, ...]:
         phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]

@@ -1,0 +1,196 @@
+"""Which of a reader's systems a story is about, under which names, and when: in the reader's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from maintenance.catalogue import Impact
+from maintenance.interventions import Window
+from maintenance.texts import Text
+from notifications.contacts import Reader, concerned
+from notifications.stories import Story
+from notifications.timetable import NoticeKind
+from notifications.wording import KINDS, N_, Words
+
+# Line ends and tabs become spaces or go; so do marks that turn the direction of what follows.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks and control characters: fit for a subject."""
+    return " ".join(_CONTROL.sub(" ", text.replace("\n", " ")).split())
+
+
+def paragraphs(text: str) -> str:
+    """Return the text with its line breaks, without other control characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(one_line(line) for line in lines).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Systems of the reader that share impact and times."""
+
+    impact: Impact
+    #: As in “unavailable”.
+    word: str
+    start: datetime
+    end: datetime
+    #: Written out in the reader's zone, and in the plan's if that is another.
+    when: tuple[str, ...]
+    length: str
+    systems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One story seen from one reader: systems, names, times."""
+
+    story: Story
+    reader: Reader
+    words: Words
+
+    def in_words(self, text: Text) -> str:
+        """Return what people wrote, in the reader's language as far as they did."""
+        return text.in_language(self.words.language)
+
+    # --- which systems, by which names -------------------------------------------------------------
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """Return the reader's systems that the story is about."""
+        return concerned(self.reader.entries, self.story.told, self.story.catalogue)
+
+    def may_name(self, code: str) -> bool:
+        """Return whether this reader may be told the system by name."""
+        system = self.story.catalogue.systems.get(code)
+        return bool(self.reader.institutions) or (system is not None and system.public)
+
+    def short(self, code: str) -> str:
+        """Return the code, or the kind where the name may not stand."""
+        if self.may_name(code):
+            return code
+        system = self.story.catalogue.systems.get(code)
+        return self.words.gettext(KINDS[system.kind] if system else N_("a service"))
+
+    def label(self, code: str) -> str:
+        """Return code and name, or the kind where the name may not stand."""
+        system = self.story.catalogue.systems.get(code)
+        if system is None or not self.may_name(code):
+            return self.short(code)
+        name = one_line(self.in_words(system.name))
+        return code if name in ("", code) else f"{code} – {name}"
+
+    def labels(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Return labels, each once."""
+        return tuple(dict.fromkeys(self.label(code) for code in codes))
+
+    def shorts(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Return short names, each once."""
+        return tuple(dict.fromkeys(self.short(code) for code in codes))
+
+    # --- when --------------------------------------------------------------------------------------
+
+    def mine(self, windows: Iterable[Window]) -> list[Window]:
+        """Return the notified ones of the reader's systems."""
+        return [window for window in windows if window.is_notified and window.system in self.codes]
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """Return the windows that hold now, of the reader's systems."""
+        story = self.story
+        if story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
+            told = set(story.told)
+            return self.mine(window for window in story.windows if window in told)
+        return self.mine(story.windows)
+
+    @cached_property
+    def windows_before(self) -> list[Window]:
+        """Return the windows that held before, where the kind tells of them and the reader knew."""
+        story = self.story
+        if self.reader.first:
+            return []
+        if story.kind is NoticeKind.EXTENSION:
+            told = set(story.told)
+            return self.mine(window for window in story.windows_before if window in told)
+        if story.kind in (NoticeKind.CHANGE, NoticeKind.CANCELLATION):
+            return self.mine(story.windows_before)
+        return []
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Return the windows that hold now, those with equal times together."""
+        return self._grouped(self.windows)
+
+    @cached_property
+    def groups_before(self) -> tuple[Group, ...]:
+        """Return the windows that held before, where they differ from those that hold now."""
+        if _times(self.windows) == _times(self.windows_before):
+            return ()
+        return self._grouped(self.windows_before)
+
+    @property
+    def same_times(self) -> bool:
+        """Return whether a change left the reader's windows as they were."""
+        return bool(self.windows_before) and not self.groups_before
+
+    @property
+    def unaffected(self) -> tuple[str, ...]:
+        """Return the systems that a change freed."""
+        gone = {w.system for w in self.windows_before} - {w.system for w in self.windows}
+        return self.labels(code for code in self.codes if code in gone)
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """Return the systems that are in service as the story is told."""
+        return self.labels(code for code in self.codes if not self._open_window(code))
+
+    @property
+    def coming_back(self) -> tuple[Group, ...]:
+        """Return the systems still down as the story is told, with the ends expected."""
+        still = [window for code in self.codes if (window := self._open_window(code))]
+        return self._grouped(still)
+
+    @property
+    def to_come(self) -> tuple[Group, ...]:
+        """Return the windows that begin after the story is told."""
+        return self._grouped(window for window in self.windows if window.start > self.story.published_at)
+
+    def _open_window(self, code: str) -> Window | None:
+        now = self.story.published_at
+        return next((w for w in self.windows if w.system == code and w.start <= now < w.end), None)
+
+    def _grouped(self, windows: Iterable[Window]) -> tuple[Group, ...]:
+        together: dict[tuple[datetime, datetime, Impact], list[str]] = {}
+        order = {code: position for position, code in enumerate(self.codes)}
+        for window in sorted(windows, key=lambda w: (w.start, -w.impact, w.end, order[w.system])):
+            together.setdefault((window.start, window.end, window.impact), []).append(window.system)
+        return tuple(
+            Group(
+                impact=impact,
+                word=self.words.impact(impact),
+                start=start,
+                end=end,
+                when=self._in_zones(lambda zone, s=start, e=end: self.words.span(s, e, zone)),  # type: ignore[misc]
+                length=self.words.length(end - start),
+                systems=self.labels(codes),
+            )
+            for (start, end, impact), codes in together.items()
+        )
+
+    def moment(self, at: datetime) -> str:
+        """Return an instant in the reader's zone, and in the plan's in brackets if that is another."""
+        here, *there = self._in_zones(lambda zone: self.words.moment(at, zone))
+        return here + "".join(f" ({other})" for other in there)
+
+    def _in_zones(self, said: Callable[[str], str]) -> tuple[str, ...]:
+        zones = dict.fromkeys((self.reader.timezone, self.story.plan.timezone))
+        return tuple(said(zone) for zone in zones)
+
+
+def _times(windows: Iterable[Window]) -> list[tuple[str, Impact, datetime, datetime]]:
+    return sorted((w.system, w.impact, w.start, w.end) for w in windows)

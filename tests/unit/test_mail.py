@@ -172,7 +172,7 @@ def test_the_sender_is_read_as_people_write_it(given: str, name: str, address: s
 
 @pytest.mark.parametrize("given", ["", "Janela", "Janela <janela@example.org", "a@b@c", "x <y>", "<>"])
 def test_a_sender_that_is_none_is_refused_with_what_would_be_right(given: str):
-    with pytest.raises(InvalidSender, match="Name <address@example.org>"):
+    with pytest.raises(InvalidSender, match="must look like"):
         mail.sender(given)
 
 

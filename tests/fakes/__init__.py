@@ -1,0 +1,1 @@
+"""Servers that misbehave as told: they stand in for the outside world, and remember what they took."""

@@ -1,0 +1,260 @@
+"""A real SMTP listener whose answers follow a script."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the listener does once, at one stage, instead of taking the mail."""
+
+    #: mail, rcpt, data (before the text), end (after the final full stop).
+    stage: str
+    #: What it says; "" for nothing.
+    reply: str = ""
+    #: Whether it keeps the mail all the same (only at `end`).
+    accepted: bool = False
+    #: Whether it closes the connection afterwards.
+    close: bool = False
+    #: How long it is silent first.
+    seconds: float = 0.0
+
+
+def refuse(stage: str, reply: str) -> Answer:
+    """Return: say no at that stage, and go on listening."""
+    return Answer(stage, reply)
+
+
+def closing(stage: str, reply: str = "421 4.3.2 closing") -> Answer:
+    """Return: say 421 and close, as a server does that is being restarted."""
+    return Answer(stage, reply, close=True)
+
+
+def drop(stage: str, *, accepted: bool = False) -> Answer:
+    """Return: close the connection without a word, the mail taken or not."""
+    return Answer(stage, close=True, accepted=accepted)
+
+
+def late(seconds: float, *, accepted: bool = True) -> Answer:
+    """Return: answer the final full stop only after some time, the mail taken or not."""
+    return Answer("end", "250 2.0.0 Ok" if accepted else "451 4.3.0 try later", accepted, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A mail that the listener took over."""
+
+    sender: str
+    recipient: str
+    raw: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        """Return it parsed."""
+        parsed = message_from_bytes(self.raw, policy=SMTP_POLICY)
+        assert isinstance(parsed, EmailMessage)
+        return parsed
+
+    @property
+    def text(self) -> str:
+        """Return its plain text."""
+        body = self.message.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+
+@dataclass
+class SmtpListener:
+    """Listens on an ephemeral port of 127.0.0.1 from `with` on; the script is by recipient.
+
+    Each answer of a recipient's list is given once; afterwards its mail is taken. Answers at `mail`,
+    where the recipient is not known yet, stand under the key "MAIL".
+    """
+
+    script: dict[str, list[Answer]] = field(default_factory=dict)
+    pipelining: bool = False
+    #: Whether DATA is answered 354 even when nobody is left to receive it.
+    data_for_nobody: bool = False
+    tls: ssl.SSLContext | None = None
+    #: Whether STARTTLS must come first.
+    require_tls: bool = False
+    #: The only user and password let in; none means that nobody is asked.
+    login: tuple[str, str] | None = None
+    mails: list[Received] = field(default_factory=list)
+    connections: int = 0
+    #: Every command, in the order in which the listener read it.
+    commands: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._ready = threading.Event()
+        self._servers: list[_Conversation] = []
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    @property
+    def url(self) -> str:
+        """Return what JANELA_SMTP_URL would hold, without TLS."""
+        return f"smtp://127.0.0.1:{self.port}?starttls=off"
+
+    def next_answer(self, key: str, stage: str) -> Answer | None:
+        """Return the scripted answer whose turn it is, if it is for this stage."""
+        waiting = self._script[key]
+        return waiting.pop(0) if waiting and waiting[0].stage == stage else None
+
+    def sent_to(self, recipient: str) -> list[Received]:
+        """Return what was taken for one recipient."""
+        return [mail for mail in self.mails if mail.recipient == recipient]
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            self._loop.create_server(lambda: _Conversation(self), "127.0.0.1", 0)
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for conversation in self._servers:
+            if conversation.transport is not None:
+                conversation.transport.abort()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+        asyncio.set_event_loop(None)
+
+
+class _Conversation(SMTP):  # type: ignore[misc] # the library ships no types
+    """One connection."""
+
+    def __init__(self, listener: SmtpListener) -> None:
+        self.listener = listener
+        listener.connections += 1
+        listener._servers.append(self)
+        super().__init__(
+            _Handler(listener),
+            hostname="listener.example.org",
+            tls_context=listener.tls,
+            require_starttls=listener.require_tls,
+            authenticator=self._let_in if listener.login else None,
+            auth_required=listener.login is not None,
+            auth_require_tls=listener.require_tls,
+            loop=listener._loop,
+        )
+
+    def _let_in(
+        self, _server: object, _session: object, _envelope: object, _how: str, data: Any
+    ) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        good = (data.login.decode(), data.password.decode()) == self.listener.login
+        return AuthResult(success=good, handled=good)
+
+    async def smtp_DATA(self, arg: str) -> None:
+        if self.listener.data_for_nobody and not self.envelope.rcpt_tos:
+            await self.push("354 go on")
+            while (await self._reader.readline()) != b".\r\n":
+                pass
+            await self.push("554 5.5.1 no valid recipients")
+            return
+        if self.envelope.rcpt_tos and (
+            answer := self.listener.next_answer(self.envelope.rcpt_tos[0], "data")
+        ):
+            self.envelope.rcpt_tos.clear()
+            await self.answer(answer)
+            return
+        await super().smtp_DATA(arg)
+
+    async def answer(self, answer: Answer) -> None:
+        await asyncio.sleep(answer.seconds)
+        if answer.reply:
+            await self.push(answer.reply)
+        if answer.close:
+            self.transport.close()
+
+
+class _Handler:
+    """What aiosmtpd asks at each stage."""
+
+    def __init__(self, listener: SmtpListener) -> None:
+        self.listener = listener
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        if self.listener.pipelining:
+            responses.insert(-1, "250-PIPELINING")
+        return responses
+
+    async def handle_MAIL(
+        self,
+        server: _Conversation,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: Iterable[str],
+    ) -> str | None:
+        self.listener.commands.append("MAIL")
+        if answer := self.listener.next_answer("MAIL", "mail"):
+            return await self._said(server, answer)
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(
+        self,
+        server: _Conversation,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: Iterable[str],
+    ) -> str | None:
+        self.listener.commands.append(f"RCPT {address}")
+        if answer := self.listener.next_answer(address, "rcpt"):
+            return await self._said(server, answer)
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, server: _Conversation, session: Session, envelope: Envelope) -> str | None:
+        self.listener.commands.append("DATA")
+        (recipient,) = envelope.rcpt_tos
+        answer = self.listener.next_answer(recipient, "end")
+        if answer is None or answer.accepted:
+            content = envelope.original_content or b""
+            self.listener.mails.append(Received(envelope.mail_from or "", recipient, content))
+        if answer is not None:
+            return await self._said(server, answer)
+        return f"250 2.0.0 Ok: queued as Q{len(self.listener.mails):06d}"
+
+    async def _said(self, server: _Conversation, answer: Answer) -> str:
+        await asyncio.sleep(answer.seconds)
+        if answer.close:
+            if answer.reply:
+                await server.push(answer.reply)
+            server.transport.close()
+            # Nothing goes out on a closed connection; the library only wants a string.
+            return "421 closed"
+        return answer.reply

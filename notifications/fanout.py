@@ -1,0 +1,260 @@
+"""A due notice → its messages and deliveries: each kind of reader rendered once, then one INSERT … SELECT.
+
+Rendering happens before the write transaction opens, so that nobody waits for it. What the
+directory became meanwhile is checked inside; if it is not what was rendered for, the next look
+begins anew. Repeating a fan-out adds nothing: a delivery is unique per notice, version, recipient
+and channel.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    and_,
+    case,
+    exists,
+    false,
+    insert,
+    literal,
+    null,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from maintenance.runtime import Runtime
+from notifications import mail, sms_text
+from notifications.ledger import TABLE, in_states, suppression
+from notifications.messages import Composed, compose
+from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
+from notifications.planning import retry_delay
+from notifications.queries import due_notices, reader_of, site_of, story_of
+from notifications.retries import MAY_HAVE_REACHED, State
+from notifications.stories import Story
+
+_log = logging.getLogger(__name__)
+
+
+class _DirectoryMoved(Exception):
+    """The directory changed while messages were rendered for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """One kind of reader on one channel."""
+
+    channel: str
+    scope_id: int
+    #: Whether they had no message of this intervention before.
+    first: bool
+
+
+def fan_out_due(runtime: Runtime, now: datetime) -> int:
+    """Fan out every notice that is due, the most urgent first; return how many deliveries that made.
+
+    A notice that fails is put off and shown as a problem; the others go on.
+    """
+    with runtime.database.read() as session:
+        ids = due_notices(session, now)
+    return sum(_fan_out_one(runtime, notice_id, now) for notice_id in ids)
+
+
+def _fan_out_one(runtime: Runtime, notice_id: int, now: datetime) -> int:
+    try:
+        return fan_out(runtime, notice_id, now)
+    except _DirectoryMoved:
+        _log.info("The directory changed while notice %s was rendered; it is rendered anew", notice_id)
+        return 0
+    except Exception as error:
+        _log.exception("Notice %s could not be fanned out", notice_id)
+        with runtime.database.write() as session:
+            notice = session.get_one(NoticeRow, notice_id)
+            notice.failures += 1
+            notice.problem = f"{type(error).__name__}: {error}"[:2000]
+            notice.retry_at = now + retry_delay(notice.failures)
+        return 0
+
+
+def fan_out(runtime: Runtime, notice_id: int, now: datetime) -> int:
+    """Fan out one notice, unless that was done or its use has passed; return how many deliveries that made."""
+    rendered = _render(runtime, notice_id, now)
+    with runtime.database.write() as session:
+        notice = session.get_one(NoticeRow, notice_id, with_for_update=True)
+        if notice.state != "planned":
+            return 0
+        if notice.expires_at <= now:
+            notice.state = "expired"
+            return 0
+        if _waits_for_lead(session, notice):
+            return 0
+        if not _variants(session, notice) <= rendered.variants:
+            raise _DirectoryMoved
+        if rendered.messages:
+            session.connection().execute(insert(MessageRow), rendered.messages)
+        made = _insert_deliveries(session, notice, now)
+        notice.state, notice.fanned_out_at = "fanned_out", now
+        notice.problem, notice.retry_at = "", None
+        return made
+
+
+def _waits_for_lead(session: Session, notice: NoticeRow) -> bool:
+    """Return whether the notice that may tell this one's readers is still to come; one that fails is not."""
+    lead = session.get(NoticeRow, notice.lead_notice_id) if notice.lead_notice_id else None
+    return lead is not None and lead.state == "planned" and lead.failures == 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What was rendered, and for which kinds of reader it was looked at whether the notice concerns them."""
+
+    messages: list[dict[str, Any]]
+    variants: set[_Variant]
+
+
+def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
+    with runtime.database.read() as session:
+        notice = session.get_one(NoticeRow, notice_id)
+        if notice.state != "planned" or notice.expires_at <= now:
+            return _Rendered([], set())
+        variants = _variants(session, notice)
+        wanted = {variant.scope_id for variant in variants}
+        scopes = {row.id: row for row in session.scalars(select(ScopeRow)) if row.id in wanted}
+        story = story_of(session, notice, site_of(runtime.settings))
+    # What a kind of reader is told is composed once for all channels.
+    composed: dict[tuple[int, bool], Composed | None] = {}
+    messages = []
+    for variant in sorted(variants, key=lambda v: (v.scope_id, v.first, v.channel)):
+        key = (variant.scope_id, variant.first)
+        if key not in composed:
+            reader = reader_of(scopes[variant.scope_id], first=variant.first)
+            composed[key] = compose(story, reader) if story.is_news_for(reader) else None
+        if (words := composed[key]) is not None:
+            language = scopes[variant.scope_id].language
+            messages.append(_message(variant, words, story, notice, language, now))
+    return _Rendered([message for message in messages if message["body"]], variants)
+
+
+def _message(
+    variant: _Variant, words: Composed, story: Story, notice: NoticeRow, language: str, now: datetime
+) -> dict[str, Any]:
+    parts = 0
+    if variant.channel == "email":
+        heading = mail.Heading(
+            mail_from=story.site.mail_from,
+            host=story.site.host,
+            site_name=story.site.name,
+            reference=notice.reference,
+            notice_public_id=notice.public_id,
+            sequence=notice.sequence,
+            kind=notice.kind,
+            language=language,
+            at=now,
+        )
+        body = mail.prepare(words, heading)
+    elif variant.channel == "sms":
+        body = words.sms.encode()
+        parts = sms_text.count(words.sms).parts if words.sms else 0
+    else:
+        body = words.text.encode()
+    return {
+        "notice_id": notice.id,
+        "channel": variant.channel,
+        "scope_id": variant.scope_id,
+        "first": variant.first,
+        "language": language,
+        "subject": words.subject,
+        "body": body,
+        "parts": parts,
+    }
+
+
+def _variants(session: Session, notice: NoticeRow) -> set[_Variant]:
+    """Return the kinds of reader that there are now, whomever the notice concerns."""
+    first = _is_first(session, notice).label("first")
+    rows = session.execute(
+        select(RecipientRow.channel, RecipientRow.scope_id, first)
+        .where(RecipientRow.scope_id.is_not(None), ~_told_by_lead(notice))
+        .distinct()
+    )
+    return {_Variant(channel, cast(int, scope_id), bool(is_first)) for channel, scope_id, is_first in rows}
+
+
+def _is_first(session: Session, notice: NoticeRow) -> ColumnElement[bool]:
+    """Return the condition that a recipient had no message of this intervention, for sure."""
+    earlier = session.scalars(
+        select(NoticeRow.id).where(
+            NoticeRow.reference == notice.reference,
+            NoticeRow.id != notice.id,
+            NoticeRow.state.in_(("fanned_out", "superseded")),
+        )
+    ).all()
+    if not earlier:
+        return true()
+    return ~exists(
+        select(DeliveryRow.id).where(
+            DeliveryRow.notice_id.in_(earlier),
+            DeliveryRow.recipient_id == RecipientRow.id,
+            in_states(DeliveryRow.state, MAY_HAVE_REACHED),
+        )
+    )
+
+
+def _told_by_lead(notice: NoticeRow) -> ColumnElement[bool]:
+    """Return the condition that a recipient is told by the notice that this one follows."""
+    if notice.lead_notice_id is None:
+        return false()
+    return exists(
+        select(DeliveryRow.id).where(
+            DeliveryRow.notice_id == notice.lead_notice_id,
+            DeliveryRow.recipient_id == RecipientRow.id,
+            ~in_states(DeliveryRow.state, (State.SUPERSEDED, State.CANCELLED)),
+        )
+    )
+
+
+def _insert_deliveries(session: Session, notice: NoticeRow, now: datetime) -> int:
+    """Write one delivery for each recipient whose kind of reader has a message; repeated, it adds nothing."""
+    no_more = suppression(RecipientRow.channel, RecipientRow.address, now)
+    columns: dict[str, ColumnElement[Any]] = {
+        "notice_id": literal(notice.id),
+        "sequence": literal(notice.sequence),
+        "recipient_id": cast(ColumnElement[Any], RecipientRow.id),
+        "channel": cast(ColumnElement[Any], RecipientRow.channel),
+        "message_id": cast(ColumnElement[Any], MessageRow.id),
+        "state": case((no_more, State.SUPPRESSED.value), else_=State.QUEUED.value),
+        "finished_at": case((no_more, literal(now, TABLE.c.finished_at.type)), else_=null()),
+        "priority": literal(notice.priority),
+        "due_at": literal(notice.due_at, TABLE.c.due_at.type),
+        "expires_at": literal(notice.expires_at, TABLE.c.expires_at.type),
+        "queued_at": literal(now, TABLE.c.queued_at.type),
+        "attempts": literal(0),
+        "ambiguities": literal(0),
+        "receipt_rank": literal(-1),
+        "transport": literal(""),
+        "failure": literal(""),
+        "outcome": literal(""),
+    }
+    rows = (
+        select(*columns.values())
+        .select_from(RecipientRow)
+        .join(
+            MessageRow,
+            and_(
+                MessageRow.notice_id == notice.id,
+                MessageRow.scope_id == RecipientRow.scope_id,
+                MessageRow.channel == RecipientRow.channel,
+                MessageRow.first == _is_first(session, notice),
+            ),
+        )
+        .where(~_told_by_lead(notice))
+    )
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(TABLE).from_select(list(columns), rows).on_conflict_do_nothing()
+    return cast("CursorResult[Any]", session.connection().execute(statement)).rowcount

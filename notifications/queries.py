@@ -1,0 +1,179 @@
+"""Named reads of notices: the story one tells, which are due, how far each is, what is in trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from maintenance.catalogue_store import load_catalogue
+from maintenance.errors import NotFound
+from maintenance.models import UpdateRow
+from maintenance.queries import plan_of, published, windows_of
+from maintenance.settings import Settings
+from maintenance.texts import Text
+from notifications.contacts import Entry, Reader
+from notifications.models import (
+    ChannelRow,
+    DeliveryRow,
+    EventProblem,
+    NoticeRow,
+    ScopeRow,
+)
+from notifications.retries import State
+from notifications.stories import Site, Story
+from notifications.timetable import NoticeKind
+
+
+def site_of(settings: Settings) -> Site:
+    """Return the installation as messages name it."""
+    return Site(
+        name=settings["SITE_NAME"],
+        public_url=settings.public_url,
+        host=urlsplit(settings.public_url).hostname or "localhost",
+        mail_from=settings["MAIL_FROM"],
+        timezone=settings["TIMEZONE"],
+        sms_accents=settings["SMS_ACCENTS"],
+    )
+
+
+def reader_of(scope: ScopeRow, *, first: bool) -> Reader:
+    """Return the reader that a scope stands for."""
+    return Reader(
+        language=scope.language,
+        timezone=scope.timezone,
+        entries=tuple(
+            Entry(
+                institution=entry["institution"],
+                institution_name=entry["institution_name"],
+                audience=entry["audience"],
+                systems=None if entry["systems"] is None else tuple(entry["systems"]),
+            )
+            for entry in scope.entries
+        ),
+        first=first,
+    )
+
+
+def story_of(session: Session, notice: NoticeRow, site: Site) -> Story:
+    """Return what a notice tells, together with the changes of other plans that it tells for them."""
+    kind = NoticeKind(notice.kind)
+    version = published(session, notice.reference, notice.sequence)
+    # Reminders and updates tell of a version that stands, not of what it changed.
+    tells_change = notice.sequence > 0 and kind not in (NoticeKind.REMINDER, NoticeKind.UPDATE)
+    before = published(session, notice.reference, notice.sequence - 1) if tells_change else None
+    followers = session.scalars(
+        select(NoticeRow).where(NoticeRow.lead_notice_id == notice.id).order_by(NoticeRow.id)
+    )
+    return Story(
+        kind=kind,
+        plan=plan_of(version),
+        sequence=notice.sequence,
+        windows=windows_of(version),
+        catalogue=load_catalogue(session),
+        site=site,
+        published_at=version.published_at or notice.planned_at,
+        created_at=version.intervention.created_at,
+        plan_before=plan_of(before) if before else None,
+        windows_before=windows_of(before) if before else (),
+        details=notice.details,
+        reason=_words(session, notice, Text.of(version.reason)),
+        also=tuple(story_of(session, follower, site) for follower in followers),
+    )
+
+
+def _words(session: Session, notice: NoticeRow, reason: Text) -> Text:
+    """Return the words that go with a notice: of the update, of the step; none for a reminder."""
+    if notice.kind == NoticeKind.REMINDER:
+        return Text()
+    if notice.kind != NoticeKind.UPDATE:
+        return reason
+    row = session.scalars(select(UpdateRow).where(UpdateRow.public_id == notice.details["update"])).one()
+    return Text.of(row.text)
+
+
+def due_notices(session: Session, now: datetime) -> Sequence[int]:
+    """Return the ids of notices to fan out now, most urgent first; followers wait for their lead."""
+    lead = aliased(NoticeRow)
+    return session.scalars(
+        select(NoticeRow.id)
+        .outerjoin(lead, lead.id == NoticeRow.lead_notice_id)
+        .where(
+            NoticeRow.state == "planned",
+            NoticeRow.due_at <= now,
+            or_(NoticeRow.retry_at.is_(None), NoticeRow.retry_at <= now),
+        )
+        .order_by(NoticeRow.lead_notice_id.is_not(None), NoticeRow.priority, NoticeRow.due_at, NoticeRow.id)
+    ).all()
+
+
+def get_notice(session: Session, public_id: str) -> NoticeRow:
+    """Return the notice of that public id.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    row = session.scalars(select(NoticeRow).where(NoticeRow.public_id == public_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no notice %(id)s; `janela deliveries list` shows them.", id=public_id)
+    return row
+
+
+def notices(session: Session, *, reference: str | None = None, limit: int = 100) -> Sequence[NoticeRow]:
+    """Return notices, the newest due first, of one intervention or of all."""
+    query = select(NoticeRow).order_by(NoticeRow.due_at.desc(), NoticeRow.id.desc()).limit(limit)
+    if reference is not None:
+        query = query.where(NoticeRow.reference == reference)
+    return session.scalars(query).all()
+
+
+def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[State, int]]:
+    """Return for each notice how many deliveries are in each state; states that none is in are left out."""
+    counts: dict[int, dict[State, int]] = {id_: {} for id_ in notice_ids}
+    rows = session.execute(
+        select(DeliveryRow.notice_id, DeliveryRow.state, func.count())
+        .where(DeliveryRow.notice_id.in_(notice_ids))
+        .group_by(DeliveryRow.notice_id, DeliveryRow.state)
+        .order_by(DeliveryRow.state)
+    )
+    for notice_id, state, count in rows:
+        counts[notice_id][State(state)] = count
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that operators should look at."""
+
+    #: event, notice or channel.
+    what: str
+    name: str
+    words: str
+    failures: int
+    #: When it is tried again.
+    retry_at: datetime | None
+
+
+def troubles(session: Session, now: datetime) -> list[Trouble]:
+    """Return what cannot go on by itself as it should: events, notices, channels."""
+    found = [
+        Trouble("event", str(row.event_id), row.problem, row.failures, row.retry_at)
+        for row in session.scalars(select(EventProblem).order_by(EventProblem.event_id))
+    ]
+    found += [
+        Trouble("notice", row.public_id, row.problem, row.failures, row.retry_at)
+        for row in session.scalars(
+            select(NoticeRow)
+            .where(NoticeRow.failures > 0, NoticeRow.state == "planned")
+            .order_by(NoticeRow.id)
+        )
+    ]
+    found += [
+        Trouble("channel", row.channel, row.words, row.strikes, row.paused_until)
+        for row in session.scalars(select(ChannelRow).where(ChannelRow.paused_until > now))
+    ]
+    return found

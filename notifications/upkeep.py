@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from notifications.ledger import in_states, move
 from notifications.models import DeliveryRow
-from notifications.retries import UNSENT, WAITING, State
+from notifications.retries import UNDER_WAY, UNSENT, WAITING, State
 
 #: A repetition on these is seen by the reader as a second message, whatever its id: never by itself.
 NEVER_REPEATED = ("sms",)
@@ -25,6 +25,16 @@ class Upkeep:
     resent: int = 0
     for_review: int = 0
     expired: int = 0
+
+
+def is_needed(session: Session, now: datetime) -> bool:
+    """Return whether `reap` would find anything: a read that holds nobody up."""
+    overdue = or_(
+        in_states(DeliveryRow.state, UNDER_WAY)
+        & or_(DeliveryRow.lease_until <= now, DeliveryRow.state == State.AMBIGUOUS),
+        in_states(DeliveryRow.state, WAITING) & (DeliveryRow.expires_at <= now),
+    )
+    return bool(session.scalar(select(exists().where(overdue))))
 
 
 def reap(session: Session, now: datetime) -> Upkeep:

@@ -1,0 +1,159 @@
+"""The embedded engine: ticks in this process look for due work, threads of this process send.
+
+APScheduler only ticks: a few interval jobs in UTC, coalesced, one at a time, in memory. No time of
+any notice is kept there; every tick looks at rows, so a process that was down simply catches up.
+Of several processes on one database one leads (starts, plans, fans out, keeps up); all send.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
+from typing import TypeVar
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import or_, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from maintenance.runtime import Runtime
+from notifications import channels, claims, jobs
+from notifications.channels.parcels import Transport
+from notifications.models import LeaseRow
+from notifications.sending import BATCHES_PER_CLAIM, drain
+
+_log = logging.getLogger(__name__)
+
+#: A leader that has not said so again by then has lost the lead: another process takes over.
+LEAD = timedelta(seconds=20)
+_LEAD_NAME = "scheduler"
+
+_Found = TypeVar("_Found")
+
+
+def take_lead(session: Session, name: str, *, owner: str, now: datetime) -> bool:
+    """Return whether `owner` leads from now on: nobody else does, or who did has fallen silent.
+
+    Raises:
+        IntegrityError: When two take a lead that nobody ever had at the same instant; one has it.
+    """
+    lease = session.get(LeaseRow, name)
+    if lease is None:
+        session.add(LeaseRow(name=name, owner=owner, until=now + LEAD))
+        session.flush()
+        return True
+    taken = session.execute(
+        update(LeaseRow)
+        .where(LeaseRow.name == name, or_(LeaseRow.owner == owner, LeaseRow.until <= now))
+        .values(owner=owner, until=now + LEAD)
+        .returning(LeaseRow.name)
+        .execution_options(synchronize_session=False)
+    )
+    return taken.first() is not None
+
+
+class Engine:
+    """All due work of an installation, done in this process until `stop`."""
+
+    def __init__(self, runtime: Runtime, transports: Mapping[str, Transport] | None = None) -> None:
+        """Take the transports of the settings unless some are given."""
+        self._runtime = runtime
+        self._transports = channels.transports(runtime) if transports is None else transports
+        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+        self._stopping = Event()
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._pools = {
+            channel: ThreadPoolExecutor(self._threads(channel), thread_name_prefix=f"send-{channel}")
+            for channel in self._transports
+        }
+
+    def start(self) -> None:
+        """Begin to tick; return at once."""
+        ticks: dict[str, Callable[[], object]] = {
+            "start": partial(self._leading, jobs.start),
+            "tell": self._tell,
+            "keep up": partial(self._leading, jobs.keep_up),
+        }
+        ticks |= {f"send {channel}": partial(self.send, channel) for channel in self._transports}
+        # What a tick finds may take longer than the interval; that the next one waits is no news.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        logging.getLogger("apscheduler.executors.default").setLevel(logging.WARNING)
+        for name, tick in ticks.items():
+            self._scheduler.add_job(
+                partial(_guarded, name, tick),
+                "interval",
+                seconds=self._runtime.settings.number("TICK_SECONDS"),
+                id=name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+                next_run_time=datetime.now(UTC),
+            )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End the ticks, let what is on its way finish, and close connections."""
+        self._stopping.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        for channel, pool in self._pools.items():
+            closing = [pool.submit(self._transports[channel].close) for _ in range(self._threads(channel))]
+            for done in closing:
+                done.result()
+            pool.shutdown(wait=True)
+
+    def send(self, channel: str) -> int:
+        """Send what is due on a channel, with as many threads as that is worth; return how many tries it took."""
+        transport, most = self._transports[channel], self._threads(channel)
+        at_once = BATCHES_PER_CLAIM * transport.batch_size
+        with self._runtime.database.read() as session:
+            due = claims.waiting(session, channel, now=self._runtime.clock(), limit=at_once * most)
+        threads = min(most, -(-due // at_once))
+        tries = [
+            self._pools[channel].submit(drain, self._runtime, transport, stop=self._stopping.is_set)
+            for _ in range(threads)
+        ]
+        return sum(done.result() for done in tries)
+
+    def _threads(self, channel: str) -> int:
+        # An SMS provider takes some parts per second, whatever the number of connections.
+        return max(self._runtime.settings.number("SMTP_CONNECTIONS"), 1) if channel == "email" else 1
+
+    def _tell(self) -> None:
+        found = self._leading(jobs.tell)
+        if found and found[1]:
+            # What was just fanned out need not wait for the next tick.
+            for channel in self._transports:
+                self._scheduler.modify_job(f"send {channel}", next_run_time=datetime.now(UTC))
+
+    def _leading(self, look: Callable[[Runtime], _Found]) -> _Found | None:
+        return look(self._runtime) if self._leads() else None
+
+    def _leads(self) -> bool:
+        database, now = self._runtime.database, self._runtime.clock()
+        with database.read() as session:
+            lease = session.get(LeaseRow, _LEAD_NAME)
+        if lease and lease.owner == self._owner and lease.until > now + LEAD / 2:
+            return True
+        if lease and lease.owner != self._owner and lease.until > now:
+            return False
+        try:
+            with database.write() as session:
+                return take_lead(session, _LEAD_NAME, owner=self._owner, now=now)
+        except IntegrityError:
+            return False
+
+
+def _guarded(name: str, tick: Callable[[], object]) -> None:
+    try:
+        tick()
+    except Exception:
+        # The next tick looks at the same rows again: nothing is lost by going on.
+        _log.exception("The tick “%s” failed; the next one tries again", name)

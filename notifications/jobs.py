@@ -1,0 +1,75 @@
+"""The due work, each kind as one look: what the engine's ticks call, and `janela tick` and tests at once.
+
+Every look may be repeated, run late, or run by several processes: it finds due rows and brings them on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maintenance.runtime import Runtime
+from maintenance.scheduling import due_starts, start_due
+from notifications import channels, upkeep
+from notifications.channels.parcels import Transport
+from notifications.fanout import fan_out_due
+from notifications.planning import plan_notices
+from notifications.sending import send_due
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look at everything found to do."""
+
+    #: References of interventions that the clock started.
+    started: tuple[str, ...]
+    #: Notices planned.
+    notices: int
+    #: Deliveries that notices fanned out into.
+    deliveries: int
+    #: Tries to send.
+    tries: int
+    upkeep: upkeep.Upkeep
+
+
+def start(runtime: Runtime) -> list[str]:
+    """Start the interventions whose time has come; return their references."""
+    now = runtime.clock()
+    with runtime.database.read() as session:
+        if not due_starts(session, now):
+            return []
+    with runtime.database.write() as session:
+        return start_due(session, now)
+
+
+def tell(runtime: Runtime) -> tuple[int, int]:
+    """Plan notices from the log and fan out the due ones; return how many notices and deliveries that made."""
+    return plan_notices(runtime.database, runtime.clock()), fan_out_due(runtime, runtime.clock())
+
+
+def keep_up(runtime: Runtime) -> upkeep.Upkeep:
+    """Bring on the deliveries that no sender will."""
+    now = runtime.clock()
+    with runtime.database.read() as session:
+        if not upkeep.is_needed(session, now):
+            return upkeep.Upkeep()
+    with runtime.database.write() as session:
+        return upkeep.reap(session, now)
+
+
+def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) -> Looked:
+    """Take one look at everything that is due, in this thread, and return what was found.
+
+    Args:
+        runtime: The installation.
+        transports: The ways out by channel; those of the settings unless given.
+    """
+    ways_out = channels.transports(runtime) if transports is None else transports
+    started = start(runtime)
+    notices, deliveries = tell(runtime)
+    kept = keep_up(runtime)
+    tries = send_due(runtime, ways_out)
+    return Looked(tuple(started), notices, deliveries, tries, kept)

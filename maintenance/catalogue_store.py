@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import JSON, Engine, String, cast, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from maintenance.catalogue import (
@@ -25,6 +26,8 @@ from maintenance.catalogue_documents import need_document
 from maintenance.database import new_public_id
 from maintenance.models import AudienceRow, CatalogueRevision, OperatorRow, SystemRow
 from maintenance.texts import Text
+
+_V = TypeVar("_V")
 
 #: The newest catalogue of each database, by the connection pool that leads to it.
 _loaded: WeakKeyDictionary[Engine, Catalogue] = WeakKeyDictionary()
@@ -59,11 +62,13 @@ def load_catalogue(session: Session) -> Catalogue:
 
 def _read(session: Session, version: int) -> Catalogue:
     timezone = session.scalar(select(CatalogueRevision.timezone).where(CatalogueRevision.number == version))
-    columns = [getattr(SystemRow, name) for name in _COLUMNS]
+    # JSON comes as the text it is kept as: thousands of systems say the same, and what was read once
+    # is not read again.
+    columns = [cast(c, String) if isinstance(c.type, JSON) else c for c in _COLUMNS]
     systems = session.execute(select(*columns).order_by(SystemRow.position, SystemRow.id))
-    shared = _Shared()
+    values = _Values()
     return Catalogue(
-        systems={row[0]: _system(*row, shared=shared) for row in systems},
+        systems={row[0]: _system(*row, values=values) for row in systems},
         operators={
             row.code: Operator(row.code, text_of(row.name), row.email)
             for row in session.scalars(select(OperatorRow).order_by(OperatorRow.position, OperatorRow.code))
@@ -79,75 +84,100 @@ def _read(session: Session, version: int) -> Catalogue:
 
 #: What `_system` takes, in its order.
 _COLUMNS = (
-    "code",
-    "name",
-    "kind",
-    "operator",
-    "group",
-    "tags",
-    "public",
-    "audiences",
-    "needs",
-    "recovery_seconds",
-    "volume",
-    "contingency",
-    "retired_at",
+    SystemRow.code,
+    SystemRow.name,
+    SystemRow.kind,
+    SystemRow.operator,
+    SystemRow.group,
+    SystemRow.tags,
+    SystemRow.public,
+    SystemRow.audiences,
+    SystemRow.needs,
+    SystemRow.recovery_seconds,
+    SystemRow.volume,
+    SystemRow.contingency,
+    SystemRow.retired_at,
 )
 
 
-class _Shared:
-    """Keeps one object where thousands of systems say the same: codes, groups, audiences."""
+class _Values:
+    """Makes values of JSON text, one and the same for the same text."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[tuple[str, str], ...], Text] = {}
-        self._words: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._made: dict[tuple[str, str | None], Any] = {}
         self._codes: dict[str, str] = {}
 
-    def text(self, row: Mapping[str, str]) -> Text:
-        variants = tuple(row.items())
-        return self._texts.setdefault(variants, Text(variants))
+    def text(self, raw: str) -> Text:
+        return self._once("text", raw, text_of)
 
-    def words(self, row: Iterable[str]) -> tuple[str, ...]:
-        words = tuple(row)
-        return self._words.setdefault(words, words)
+    def words(self, raw: str) -> tuple[str, ...]:
+        return self._once("words", raw, tuple)
 
-    def codes(self, row: Iterable[str]) -> tuple[str, ...]:
-        return tuple(self._codes.setdefault(code, code) for code in row)
+    def needs(self, raw: str) -> tuple[Need, ...]:
+        return self._once("needs", raw, self._needs)
+
+    def volume(self, raw: str | None) -> Volume | None:
+        return self._once("volume", raw, _volume)
+
+    def contingency(self, raw: str) -> tuple[Contingency, ...]:
+        return self._once("contingency", raw, _contingency)
+
+    def _once(self, kind: str, raw: str | None, make: Callable[[Any], _V]) -> _V:
+        key = (kind, raw)
+        if key not in self._made:
+            self._made[key] = make(json.loads(raw) if raw is not None else None)
+        made: _V = self._made[key]
+        return made
+
+    def _needs(self, row: list[dict[str, Any]]) -> tuple[Need, ...]:
+        share = self._codes.setdefault
+        return tuple(
+            Need(tuple([share(c, c) for c in n["of"]]), n["at_least"], Impact.parse(n["otherwise"]))
+            for n in row
+        )
+
+
+def _volume(row: dict[str, Any] | None) -> Volume | None:
+    return Volume(text_of(row["unit"]), row["per_month"]) if row else None
+
+
+def _contingency(row: list[dict[str, Any]]) -> tuple[Contingency, ...]:
+    return tuple(
+        Contingency(c["audience"], text_of(c["before"]), text_of(c["during"]), text_of(c["after"]))
+        for c in row
+    )
 
 
 def _system(
     code: str,
-    name: dict[str, str],
+    name: str,
     kind: str,
     operator: str,
-    group: dict[str, str],
-    tags: list[str],
+    group: str,
+    tags: str,
     public: bool,
-    audiences: list[str],
-    needs: list[dict[str, Any]],
+    audiences: str,
+    needs: str,
     recovery_seconds: int,
-    volume: dict[str, Any] | None,
-    contingency: list[dict[str, Any]],
+    volume: str | None,
+    contingency: str,
     retired_at: datetime | None,
     *,
-    shared: _Shared,
+    values: _Values,
 ) -> System:
     return System(
-        code=shared.codes((code,))[0],
-        name=text_of(name),
+        code=code,
+        name=values.text(name),
         kind=Kind(kind),
         operator=operator,
-        group=shared.text(group),
-        tags=shared.words(tags),
+        group=values.text(group),
+        tags=values.words(tags),
         public=public,
-        audiences=shared.words(audiences),
-        needs=tuple(Need(shared.codes(n["of"]), n["at_least"], Impact.parse(n["otherwise"])) for n in needs),
+        audiences=values.words(audiences),
+        needs=values.needs(needs),
         recovery=timedelta(seconds=recovery_seconds),
-        volume=Volume(text_of(volume["unit"]), volume["per_month"]) if volume else None,
-        contingency=tuple(
-            Contingency(c["audience"], text_of(c["before"]), text_of(c["during"]), text_of(c["after"]))
-            for c in contingency
-        ),
+        volume=values.volume(volume),
+        contingency=values.contingency(contingency),
         retired=retired_at is not None,
     )
 

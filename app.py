@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -11,10 +12,13 @@ from flask import Flask
 
 import maintenance.commands
 import maintenance.web
+import notifications.commands
+import notifications.web
 from maintenance.database import Database
 from maintenance.errors import InvalidDocument, JanelaError
 from maintenance.runtime import Runtime, utc_now
 from maintenance.settings import ROOT, Settings
+from notifications.engine import Engine
 
 
 def create_runtime(settings: Settings | None = None, *, clock: Callable[[], datetime] = utc_now) -> Runtime:
@@ -29,6 +33,18 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     app = Flask("janela", root_path=str(ROOT), instance_path=str(runtime.settings.instance))
     app.extensions["janela"] = runtime
     maintenance.web.init_app(app)
+    notifications.web.init_app(app)
+    return app
+
+
+def create_served_app() -> Flask:
+    """Return the application as `janela serve` runs it: with the embedded engine, also doing the due work."""
+    runtime = create_runtime()
+    app = create_app(runtime)
+    if runtime.settings["ENGINE"] == "embedded":
+        engine = Engine(runtime)
+        engine.start()
+        atexit.register(engine.stop)
     return app
 
 
@@ -52,3 +68,4 @@ def cli(ctx: click.Context) -> None:
 
 
 maintenance.commands.register(cli)
+notifications.commands.register(cli)

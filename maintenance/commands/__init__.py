@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
-from maintenance.commands import users
+from maintenance.commands import installation, users
 
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
+    installation.register(cli)
+    forecast.register(cli)
     users.register(cli)

@@ -187,6 +187,8 @@ def _reminders(plan: Plan, new: list[Window], now: datetime) -> tuple[Owed, ...]
         return ()
     start = min(window.start for window in new)
     due = sorted({start - lead for lead in plan.reminders if now < start - lead < start})
+    if not due:
+        return ()
     ends = [*due[1:], start]
     return tuple(
         _planned_ahead(

@@ -239,8 +239,6 @@ def _seal(
 ) -> None:
     """Number the version and make it what readers know; from here on it never changes."""
     newest = latest_published(row)
-    version.sequence = 0 if newest is None else (newest.sequence or 0) + 1
-    version.review_state = ReviewState.PUBLISHED
     version.step = kind.__name__
     version.removed_phases = [phase_document(phase, plan.timezone) for phase in plan.removed_phases]
     version.reason = dict(reason.variants)
@@ -256,6 +254,9 @@ def _seal(
         )
         for window in windows
     ]
+    # Last: what is numbered is refused every further change, also by a flush half-way.
+    version.review_state = ReviewState.PUBLISHED
+    version.sequence = 0 if newest is None else (newest.sequence or 0) + 1
 
 
 def drop_pending(session: Session, row: InterventionRow, why: str, *, by: Actor, now: datetime) -> None:

@@ -58,6 +58,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SMTP_CONNECTIONS", "8", "How many connections to the relay at once."),
     Setting("MAIL_FROM", "Janela <janela@example.org>", "Sender of mails."),
     Setting(
+        "MAIL_BOUNCES",
+        "",
+        "Address for bounces, without name; each delivery then has its own (`bounces+42.…@host`), so the mailbox "
+        "must take what follows a plus sign. Empty: bounces go to the sender.",
+    ),
+    Setting(
         "GUEST_LIST",
         "",
         "The only addresses and numbers that real transports reach, separated by spaces; `*` lifts the limit. "
@@ -74,6 +80,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("TWILIO_FROM", "", "Sender: a number in E.164 or an alphanumeric name."),
     Setting("TWILIO_MESSAGING_SERVICE", "", "Messaging Service (`MG…`), instead of a sender."),
+    Setting(
+        "TWILIO_RETENTION",
+        "keep",
+        "`discard`: Twilio keeps neither texts nor numbers (the account needs Message Redaction).",
+    ),
     Setting("TWILIO_API_URL", "", "Scheme and host of a local stand-in for api.twilio.com."),
     Setting("SMS_ACCENTS", "fold", "`keep` accents in SMS (more parts) or `fold` them to plain letters."),
     Setting("ENGINE", "embedded", "What runs the due work: `embedded` (this process)."),

@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from maintenance.runtime import Runtime
+from maintenance.settings import Settings, secret_key
+from notifications import mail
+from notifications.channels.guests import EVERYBODY, GuestList, read_guests
+from notifications.channels.outbox import OutboxTransport, folder
 from notifications.channels.parcels import Outcome, Parcel, Transport
+from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 
 __all__ = ["Outcome", "Parcel", "Transport", "transports"]
 
 
 def transports(runtime: Runtime) -> Mapping[str, Transport]:
-    """Return the transport of each channel as the settings say; the outbox where they name none."""
-    raise NotImplementedError
+    """Return the transport of each channel as the settings say; the outbox where they name none.
+
+    Raises:
+        JanelaError: When a setting cannot be used; the sentence names it.
+    """
+    settings = runtime.settings
+    guests = read_guests(settings["GUEST_LIST"])
+    found: dict[str, Transport] = {}
+    for channel, real in (("email", _smtp(settings)), ("sms", _twilio(settings))):
+        outbox = OutboxTransport(channel, folder(settings))
+        if real is None:
+            found[channel] = outbox
+        else:
+            found[channel] = real if EVERYBODY in guests else GuestList(real, outbox, guests)
+    return found
+
+
+def _smtp(settings: Settings) -> Transport | None:
+    # Read even without a relay: a sender that cannot be read shows at the start, not with the first notice.
+    sender = mail.sender(settings["MAIL_FROM"]).addr_spec
+    if not settings["SMTP_URL"]:
+        return None
+    own_name = urlsplit(settings.public_url).hostname or "localhost"
+    bounces = settings["MAIL_BOUNCES"]
+    envelope = Envelope(mail.wire_address(bounces), secret_key(settings)) if bounces else Envelope(sender)
+    return SmtpTransport(read_relay(settings["SMTP_URL"], own_name=own_name), envelope)
+
+
+def _twilio(settings: Settings) -> Transport | None:
+    if not settings["TWILIO_ACCOUNT_SID"]:
+        return None
+    # Its SDK takes 26 MB and 0.1 s, which an installation without SMS need not spend.
+    from notifications.channels.sms import TwilioTransport, read_account
+
+    return TwilioTransport(read_account(settings))

@@ -1,0 +1,242 @@
+"""SMS through Twilio: the only file that imports its SDK."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from maintenance.settings import Settings, secret_key
+from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.signatures import signature
+from notifications.channels.sms_codes import CODES, failure_of_reply, meaning, words
+from notifications.errors import InvalidTransport
+from notifications.retries import AFTER, FailureClass
+
+#: Twilio's own is none at all: a silent server would hold a thread for ever.
+TIMEOUT_SECONDS = 10
+#: Longest and shortest time that Twilio may keep a message in its queue (`ValidityPeriod`).
+LONGEST_VALIDITY, SHORTEST_VALIDITY = timedelta(seconds=36000), timedelta(seconds=5)
+#: Purpose of the signature in callback addresses.
+CALLBACK = "twilio"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the settings say about Twilio."""
+
+    account_sid: str
+    api_key: str
+    api_secret: str
+    sender: str = ""
+    messaging_service: str = ""
+    #: Scheme and host of a stand-in; "" for api.twilio.com.
+    api_url: str = ""
+    #: Base of callback addresses; "" when nobody outside can reach us, so that none is given.
+    callback_url: str = ""
+    #: Signs callback addresses.
+    key: str = ""
+    #: Whether Twilio keeps neither text nor number; the account needs Message Redaction for it.
+    discard: bool = False
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+
+def read_account(settings: Settings) -> Account:
+    """Return what the settings say.
+
+    Raises:
+        InvalidTransport: When something that sending needs is missing.
+    """
+    for names in (
+        ("TWILIO_API_KEY",),
+        ("TWILIO_API_SECRET",),
+        ("TWILIO_AUTH_TOKEN",),
+        ("TWILIO_FROM", "TWILIO_MESSAGING_SERVICE"),
+    ):
+        if not any(settings[name] for name in names):
+            raise InvalidTransport(
+                "JANELA_TWILIO_ACCOUNT_SID is set, so JANELA_%(name)s is needed too.",
+                name=" or JANELA_".join(names),
+            )
+    reachable = settings["TWILIO_API_URL"] or not _is_loopback(settings.public_url)
+    return Account(
+        account_sid=settings["TWILIO_ACCOUNT_SID"],
+        api_key=settings["TWILIO_API_KEY"],
+        api_secret=settings["TWILIO_API_SECRET"],
+        sender=settings["TWILIO_FROM"],
+        messaging_service=settings["TWILIO_MESSAGING_SERVICE"],
+        api_url=settings["TWILIO_API_URL"].rstrip("/"),
+        # Twilio refuses every message whose callback address it cannot reach (21609).
+        callback_url=settings.public_url if reachable else "",
+        key=secret_key(settings),
+        discard=settings["TWILIO_RETENTION"] == "discard",
+    )
+
+
+def callback_path(key: str, delivery_id: int) -> str:
+    """Return where Twilio reports on one delivery; it names our id, so that no answer can come too early."""
+    return f"/hooks/twilio/{delivery_id}?s={signature(key, CALLBACK, delivery_id)}"
+
+
+def is_from_twilio(tokens: str, url: str, form: Mapping[str, str], given: str) -> bool:
+    """Return whether one of our auth tokens (two while it is being rotated) signed a callback.
+
+    Args:
+        tokens: `JANELA_TWILIO_AUTH_TOKEN`, separated by spaces; without any, nothing is trusted.
+        url: The address as Twilio called it: built from the public address, not from the request,
+            which a proxy may have changed.
+        form: What was posted.
+        given: The header `X-Twilio-Signature`.
+    """
+    return any(RequestValidator(token).validate(url, form, given) for token in tokens.split())
+
+
+class _HttpClient(TwilioHttpClient):  # type: ignore[misc] # the SDK ships no types
+    """The SDK's client with a time limit, the address of a stand-in, and the last answer's headers."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(timeout=account.timeout_seconds)
+        self._api = urlsplit(account.api_url)
+        #: The SDK's exception keeps no headers, and with them Retry-After would be lost.
+        self.last_headers: Mapping[str, str] = {}
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        self.last_headers = {}
+        if self._api.netloc:
+            url = urlunsplit(urlsplit(url)._replace(scheme=self._api.scheme, netloc=self._api.netloc))
+        response = super().request(method, url, *args, **kwargs)
+        self.last_headers = response.headers or {}
+        return response
+
+
+class TwilioTransport:
+    """Sends SMS; each thread has a client of its own, since sessions of `requests` are not shared."""
+
+    name = "twilio"
+    channel = "sms"
+    #: An SMS that may have been sent is never repeated by itself, so a crash may leave one in doubt at most.
+    batch_size = 1
+
+    def __init__(self, account: Account) -> None:
+        """Open nothing yet."""
+        self._account = account
+        self._threads = threading.local()
+
+    def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
+        """Send each parcel; see `Transport.send`."""
+        for parcel in parcels:
+            yield parcel.delivery_id, self._send(parcel, now)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if http := getattr(self._threads, "http", None):
+            http.session.close()
+        self._threads.http = self._threads.client = None
+
+    def _send(self, parcel: Parcel, now: datetime) -> Outcome:
+        if parcel.expires_at - now < SHORTEST_VALIDITY:
+            return _failed(FailureClass.EXPIRED, "too late to be of use")
+        client, http = self._client()
+        try:
+            message = client.messages.create(to=parcel.recipient, **self._fields(parcel, now))
+        except TwilioRestException as error:
+            failure = failure_of_reply(error.status, error.code)
+            return _failed(failure, _said(error), retry_after=_retry_after(http.last_headers))
+        except RequestException as error:
+            return _failed(network_failure(error), f"{type(error).__name__}: {error}")
+        except (TwilioException, ValueError, KeyError) as error:
+            # An answer that is not what Twilio says: whoever gave it may have passed the message on.
+            return _failed(FailureClass.AMBIGUOUS, f"unreadable answer: {error}")
+        status, code = str(message.status), message.error_code
+        state, bad = meaning(status, code)
+        said = words(status, code, message.error_message or "")
+        return Outcome(state, provider_id=message.sid, words=said, failure=bad)
+
+    def _client(self) -> tuple[Client, _HttpClient]:
+        if getattr(self._threads, "client", None) is None:
+            account = self._account
+            self._threads.http = _HttpClient(account)
+            # What is left out, the SDK takes from the process's environment (TWILIO_REGION, …), also
+            # when it is given an empty one.
+            self._threads.client = Client(
+                account.api_key,
+                account.api_secret,
+                account_sid=account.account_sid,
+                http_client=self._threads.http,
+                environment={"JANELA": "settings"},
+            )
+        return self._threads.client, self._threads.http
+
+    def _fields(self, parcel: Parcel, now: datetime) -> dict[str, Any]:
+        account = self._account
+        validity = min(LONGEST_VALIDITY, parcel.expires_at - now)
+        fields: dict[str, Any] = {
+            "body": parcel.message.decode(),
+            # An SMS about 22:00 must not arrive at 23:30.
+            "validity_period": int(validity.total_seconds()),
+        }
+        if account.messaging_service:
+            fields["messaging_service_sid"] = account.messaging_service
+        else:
+            fields["from_"] = account.sender
+        if account.callback_url:
+            # Behind the number sign stand Twilio's own options, which it does not sign: five tries,
+            # whatever went wrong. Without them a receipt is lost with one failed connection.
+            path = callback_path(account.key, parcel.delivery_id)
+            fields["status_callback"] = f"{account.callback_url}{path}#rc=5&rp=all"
+        if account.discard:
+            fields.update(content_retention="discard", address_retention="obfuscate")
+        return fields
+
+
+def network_failure(error: RequestException) -> FailureClass:
+    """Return the class of an error on the way: only one that came before the request is safe to repeat."""
+    if isinstance(error, ConnectTimeout):
+        return FailureClass.RETRY_SAFE
+    if isinstance(error, SSLError):
+        return FailureClass.CONFIG
+    cause = error.args[0] if error.args else None
+    if isinstance(error, NoConnection) and isinstance(cause, MaxRetryError):
+        # Refused, or no such host: nothing was written.
+        return (
+            FailureClass.RETRY_SAFE
+            if isinstance(cause.reason, NewConnectionError)
+            else FailureClass.AMBIGUOUS
+        )
+    return FailureClass.AMBIGUOUS
+
+
+def _said(error: TwilioRestException) -> str:
+    known = CODES[error.code][1] if error.code in CODES else ""
+    return words(f"HTTP {error.status}", error.code, "" if known else str(error.msg))
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how long Twilio asks to be left alone, where it says so in seconds."""
+    seconds = headers.get("Retry-After", "")
+    return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
+
+
+def _failed(failure: FailureClass, said: str, *, retry_after: timedelta | None = None) -> Outcome:
+    return Outcome(AFTER[failure], words=said, failure=failure, retry_after=retry_after)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or "localhost"
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

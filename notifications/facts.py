@@ -108,13 +108,21 @@ class Facts(Situation):
         values["time"] = words.short_span(start, end, zone)
         values["until"] = words.short_moment(end, zone)
         match self.story.kind:
-            case NoticeKind.START | NoticeKind.EXTENSION | NoticeKind.UPDATE:
+            case NoticeKind.START | NoticeKind.EXTENSION:
                 said = words.gettext("%(what)s until %(until)s (%(city)s): %(systems)s", **values)
             case _:
                 said = words.gettext("%(what)s %(time)s (%(city)s): %(systems)s", **values)
         if self.story.kind not in LABELS or (self.story.kind is NoticeKind.CHANGE and not self.is_change):
             return said
         return f"{self.tag}: {said[0].lower()}{said[1:]}"
+
+    @property
+    def short_before(self) -> str:
+        """Return when it was before, in short; empty where nothing changed."""
+        if not self.groups_before:
+            return ""
+        start, end = min(g.start for g in self.groups_before), max(g.end for g in self.groups_before)
+        return self.words.short_span(start, end, self.reader.timezone)
 
     @property
     def first_line(self) -> str:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import css_inline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from maintenance.settings import ROOT
+from notifications import ical, sms_text
 from notifications.contacts import Entry, Reader
+from notifications.facts import Facts
+from notifications.situations import one_line
 from notifications.stories import Site, Story
+from notifications.wording import Words, words_for
 
 __all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose"]
+
+#: An SMS names fewer systems rather than take more parts than this.
+SMS_PARTS = 2
+#: How much of free words an SMS carries.
+SMS_WORDS = 120
+_FOLDER = ROOT / "templates" / "messages"
+# Rules for the dark and for small screens cannot be inlined; they stay in the head.
+_INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +41,53 @@ class Composed:
 
 
 def compose(story: Story, reader: Reader) -> Composed:
-    """Return the message that tells the story to the reader; the same input gives the same bytes."""
-    raise NotImplementedError
+    """Return the message that tells the story to the reader; the same input gives the same bytes.
+
+    Raises:
+        MissingTranslations: When the reader's language was not compiled.
+        ValueError: When the story does not concern the reader.
+    """
+    facts = Facts(story, reader, words_for(reader.language))
+    if not facts.codes:
+        raise ValueError(f"{story.kind} of {story.plan.reference} does not concern this reader")
+    return Composed(
+        subject=one_line(_rendered("subject.txt", facts)),
+        text=_rendered("body.txt", facts) + "\n",
+        html=_INLINER.inline(_rendered("body.html", facts)) + "\n",
+        sms=_sms(facts),
+        calendar=ical.mail_calendar(story, reader),
+    )
+
+
+def _rendered(name: str, facts: Facts, **more: object) -> str:
+    template = _environment(facts.words).get_template(f"{facts.story.kind.value}/{name}")
+    return template.render(f=facts, words=facts.words, site=facts.story.site, **more).strip()
+
+
+def _sms(facts: Facts) -> str:
+    """Return the SMS with as many systems named as its parts allow, one at least."""
+    alphabet = sms_text.fold if facts.story.site.sms_accents == "fold" else sms_text.plain
+    words = sms_text.shorten(facts.reason, SMS_WORDS)
+    text = ""
+    for most in range(len(facts.shorts(facts.codes)), 0, -1):
+        said = _rendered("sms.txt", facts, headline=facts.headline(most), reason=words)
+        text = alphabet(one_line(said))
+        if sms_text.count(text).parts <= SMS_PARTS:
+            break
+    return text
+
+
+@lru_cache(maxsize=16)
+def _environment(words: Words) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["lines"] = str.splitlines
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    return environment

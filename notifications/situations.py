@@ -43,6 +43,8 @@ class Group:
     #: Written out in the reader's zone, and in the plan's if that is another.
     when: tuple[str, ...]
     length: str
+    codes: tuple[str, ...]
+    #: Code and name of each.
     systems: tuple[str, ...]
 
 
@@ -145,9 +147,14 @@ class Situation:
         return self.labels(code for code in self.codes if code in gone)
 
     @property
-    def back(self) -> tuple[str, ...]:
+    def back_codes(self) -> tuple[str, ...]:
         """Return the systems that are in service as the story is told."""
-        return self.labels(code for code in self.codes if not self._open_window(code))
+        return tuple(code for code in self.codes if not self._open_window(code))
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """Return the names of the systems that are in service as the story is told."""
+        return self.labels(self.back_codes)
 
     @property
     def coming_back(self) -> tuple[Group, ...]:
@@ -177,6 +184,7 @@ class Situation:
                 end=end,
                 when=self._in_zones(lambda zone, s=start, e=end: self.words.span(s, e, zone)),  # type: ignore[misc]
                 length=self.words.length(end - start),
+                codes=tuple(codes),
                 systems=self.labels(codes),
             )
             for (start, end, impact), codes in together.items()

@@ -50,10 +50,10 @@ def touching(
     tail = timedelta(microseconds=catalogue.graph.longest_tail)
     rest = []
     for other in others:
-        stretch = stretch_of(other, now)
+        stretch = hull(other, now)
         if stretch is not None and other.reference != plan.reference:
             rest.append((Interval(stretch.start, stretch.end + tail), other))
-    own = stretch_of(plan, now)
+    own = hull(plan, now)
     if own is None:
         return []
     rest.sort(key=lambda pair: pair[0])
@@ -73,9 +73,16 @@ def touching(
     ]
 
 
-def stretch_of(plan: Plan, now: datetime | None = None) -> Interval | None:
-    """Return from when to when the plan's work with an impact lasts; None if it has none."""
-    stretches = [(start, end) for p in plan.phases for work, start, end in p.stretches(now) if work.impact]
-    if not stretches:
-        return None
-    return Interval(min(s for s, _ in stretches), max(e for _, e in stretches))
+def hull(plan: Plan, now: datetime | None = None) -> Interval | None:
+    """Return from when to when anything of the plan goes on, work without an impact too; None if nothing."""
+    start = end = None
+    for phase in plan.phases:
+        begins = phase.started_at or phase.start
+        ends = phase.ended_at or max(phase.end, begins)
+        if now is not None and phase.is_open and now >= ends:
+            ends = now + timedelta(seconds=1)
+        if start is None or begins < start:
+            start = begins
+        if end is None or ends > end:
+            end = ends
+    return None if start is None or end is None else Interval(start, end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from maintenance.commands import installation, users
+from maintenance.commands import forecast, installation, users
 
 
 def register(cli: click.Group) -> None:

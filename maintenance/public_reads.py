@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from maintenance.errors import NotFound
@@ -48,11 +48,12 @@ class Told:
     reference: str
     state: RunState
     version: Version
+    created_at: datetime
     #: Newest first.
     updates: tuple[Update, ...] = ()
     #: Something holds its start.
     held: bool = False
-    #: Newest first; only where the whole story was asked for.
+    #: Newest first; only where more than the newest was asked for.
     versions: tuple[Version, ...] = ()
 
     @property
@@ -100,22 +101,31 @@ def whole_story(session: Session, reference: str) -> Told:
     Raises:
         NotFound: If there is none of that reference, or readers were never told of it.
     """
-    row = session.scalars(
-        select(InterventionRow)
-        .where(InterventionRow.reference == reference)
-        .options(
-            selectinload(InterventionRow.versions).selectinload(VersionRow.windows),
-            selectinload(InterventionRow.updates),
-            selectinload(InterventionRow.gates),
-        )
-    ).one_or_none()
-    published = [version for version in row.versions if version.sequence is not None] if row else []
-    if row is None or not published:
+    row = session.scalars(_with_versions().where(InterventionRow.reference == reference)).one_or_none()
+    versions = _published(row) if row else ()
+    if row is None or not versions:
         raise NotFound("There is no announced intervention %(reference)s.", reference=reference)
-    versions = tuple(
-        _version(version) for version in sorted(published, key=lambda version: -(version.sequence or 0))
-    )
     return _described(row, versions[0], versions)
+
+
+def for_calendars(session: Session, *, ended_since: datetime) -> list[Told]:
+    """Return the interventions that stand in calendars, with their versions; those that ended earlier left out."""
+    statement = _with_versions().where(
+        or_(
+            InterventionRow.run_state.in_(OPEN),
+            exists().where(
+                VersionRow.intervention_id == InterventionRow.id,
+                VersionRow.sequence.is_not(None),
+                VersionRow.published_at >= ended_since,
+            ),
+        )
+    )
+    found = []
+    for row in session.scalars(statement.order_by(InterventionRow.id)):
+        # The version before the newest tells when something cancelled would have been.
+        if versions := _published(row, newest=2):
+            found.append(_described(row, versions[0], versions))
+    return found
 
 
 def _newest() -> Select[InterventionRow, VersionRow]:
@@ -137,6 +147,21 @@ def _newest() -> Select[InterventionRow, VersionRow]:
     )
 
 
+def _with_versions() -> Select[InterventionRow]:
+    return select(InterventionRow).options(
+        selectinload(InterventionRow.versions).selectinload(VersionRow.windows),
+        selectinload(InterventionRow.updates),
+        selectinload(InterventionRow.gates),
+    )
+
+
+def _published(row: InterventionRow, *, newest: int | None = None) -> tuple[Version, ...]:
+    """Return the versions readers were told of, newest first."""
+    published = [version for version in row.versions if version.sequence is not None]
+    ordered = sorted(published, key=lambda version: version.sequence or 0, reverse=True)
+    return tuple(_version(version) for version in ordered[:newest])
+
+
 def _told(row: InterventionRow, version: VersionRow) -> Told:
     return _described(row, _version(version), ())
 
@@ -146,6 +171,7 @@ def _described(row: InterventionRow, version: Version, versions: Iterable[Versio
         reference=row.reference,
         state=RunState(row.run_state),
         version=version,
+        created_at=row.created_at,
         updates=tuple(
             Update(update.at, Text.of(update.text)) for update in sorted(row.updates, key=lambda u: -u.id)
         ),

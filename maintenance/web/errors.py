@@ -59,7 +59,9 @@ def init_app(app: Flask) -> None:
 def error_page(status: int, sentence: str = "") -> ResponseReturnValue:
     """Return the page for a status; `sentence` replaces the usual advice where something better is known."""
     heading, advice = SENTENCES.get(status, SENTENCES[400 if status < 500 else 500])
-    if request.path.startswith(("/calendar/", "/healthz", "/readyz", "/api/")):
+    if request.path.startswith(("/calendar/", "/healthz", "/readyz", "/api/")) or request.path.endswith(
+        ".ics"
+    ):
         return f"{heading}. {sentence or advice}\n", status, {"Content-Type": "text/plain; charset=utf-8"}
     page = render_template("errors/error.html", status=status, heading=heading, advice=sentence or advice)
     return page, status, {"Cache-Control": "no-store"}

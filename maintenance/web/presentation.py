@@ -81,7 +81,7 @@ def local_time(instant: datetime, zone_name: str | None = None, style: str = "me
     `style` is `long` (weekday and month in full), `medium` (abbreviated) or `clock` (hour and zone only).
     """
     there = instant.astimezone(_zone(zone_name))
-    words = f"{_clock(there)} {zone_label(there)}"
+    words = f"{_clock(there)}\u00a0{zone_label(there)}"
     if style != "clock":
         words = f"{_date(there, style)}, {words}"
     return _time_element(instant, words)
@@ -97,8 +97,8 @@ def local_range(
     where = _zone(zone_name)
     first, last = start.astimezone(where), end.astimezone(where)
     same_clock = first.utcoffset() == last.utcoffset()
-    opening = f"{_date(first, style)}, {_clock(first)}" + ("" if same_clock else f" {zone_label(first)}")
-    closing = f"{_clock(last)} {zone_label(last)}"
+    opening = f"{_date(first, style)}, {_clock(first)}" + ("" if same_clock else f"\u00a0{zone_label(first)}")
+    closing = f"{_clock(last)}\u00a0{zone_label(last)}"
     if first.date() != last.date():
         closing = f"{_date(last, style)}, {closing}"
     return Markup('<span class="range">{} – {}</span>').format(

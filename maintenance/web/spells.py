@@ -10,7 +10,7 @@ from flask import url_for
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
-from maintenance.catalogue import Catalogue, Impact, System
+from maintenance.catalogue import Catalogue, Impact, Kind, System
 from maintenance.interventions import Plan, Window
 from maintenance.status import ShownWindow
 from maintenance.web.presentation import KIND_WORDS, public_name, text
@@ -102,12 +102,12 @@ def reasons(window: Window, catalogue: Catalogue, plans: Mapping[str, Plan]) -> 
 def common_reasons(
     windows: Iterable[Window], catalogue: Catalogue, reference: str, *, limit: int = 3
 ) -> tuple[Markup, ...]:
-    """Return the different causes that one plan has for many windows, the most frequent first."""
+    """Return what one plan works on that others feel, in words, the most frequent first."""
     counts: dict[Markup, int] = {}
     for window in windows:
         for chain in window.because:
             if chain[-1] == reference and len(chain) > 1:
-                words = chain_words(window.system, chain, catalogue)
+                words = chain_words(window.system, chain[-2:], catalogue)
                 counts[words] = counts.get(words, 0) + 1
     return tuple(sorted(counts, key=lambda words: -counts[words])[:limit])
 
@@ -131,6 +131,8 @@ def chain_words(system: str, chain: tuple[str, ...], catalogue: Catalogue) -> Ma
 def _named(code: str, catalogue: Catalogue, *, with_kind: bool = False) -> Markup:
     system = catalogue.systems.get(code)
     name = public_name(system)
-    if with_kind and system is not None and system.public:
+    # What a service is called says what it is; of a database or a server the reader needs to be told.
+    plain = (Kind.SERVICE, Kind.APPLICATION)
+    if with_kind and system is not None and system.public and system.kind not in plain:
         return Markup("{} ({})").format(name, KIND_WORDS[system.kind])
     return name

@@ -13,8 +13,8 @@ from maintenance.windows import resolve, zone
 
 #: A bar is at least this wide, so that an hour in a fortnight can still be seen.
 NARROWEST_PERCENT = 0.9
-#: No more ticks than fit beside each other on a telephone.
-MOST_TICKS = 7
+#: No more ticks than fit beside each other; on a telephone every other one is left without its words.
+MOST_TICKS = 10
 _STEPS_HOURS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336)
 
 

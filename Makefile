@@ -4,6 +4,8 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 BIN    := .venv/bin
 PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
+# What marks a sentence for translation; errors are marked by being raised with it.
+MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .PHONY: help run setup test lint format lock demo-reset translations screenshots clean
@@ -37,7 +39,7 @@ lock: .venv/installed-dev ## Choose versions anew, within the bounds of pyprojec
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev --upgrade -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 translations: .venv/installed-dev ## Collect new sentences into translations/*/LC_MESSAGES/*.po
-	$(BIN)/pybabel -q extract -F translations/messages.cfg -k _l -o translations/messages.pot --no-location --omit-header .
+	$(BIN)/pybabel -q extract -F translations/messages.cfg $(MESSAGE_WORDS) -o translations/messages.pot --no-location --omit-header .
 	$(BIN)/pybabel -q extract -F translations/notices.cfg -o translations/notices.pot --no-location --omit-header .
 	for domain in messages notices; do $(BIN)/pybabel -q update -N -D $$domain -i translations/$$domain.pot -d translations --no-fuzzy-matching; done
 	rm translations/*.pot

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from maintenance import steps
 from maintenance.catalogue import Catalogue
-from maintenance.catalogue_store import load_catalogue
+from maintenance.catalogue_store import hold_catalogue, load_catalogue
 from maintenance.documents import actuals_of, digest, phase_document, plan_document
 from maintenance.errors import NotFound, StaleEdit, StepRefused
 from maintenance.events import InterventionAltered, InterventionWithdrawn, VersionPublished
@@ -37,11 +37,13 @@ _TURN = 0x6A616E656C61
 def take_turn(session: Session) -> None:
     """Wait until nobody else publishes: two announcements at once must see each other's windows.
 
-    On SQLite a write transaction is alone anyway. Taken before any row is locked, so that two
-    people never wait for each other in a circle.
+    The catalogue is held too, so that an import lists as stale what is published just before it. On
+    SQLite a write transaction is alone anyway. Taken before any row is locked, so that two people
+    never wait for each other in a circle.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_TURN)))
+        hold_catalogue(session)
 
 
 def take_step(

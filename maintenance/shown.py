@@ -78,6 +78,7 @@ def _joined(one: ShownWindow, other: ShownWindow) -> ShownWindow:
     window = replace(
         one.window,
         end=max(one.window.end, other.window.end),
-        because=tuple(chains[reference] for reference in sorted(chains)),
+        # In the order of the forecast: nearest causes first.
+        because=tuple(sorted(chains.values(), key=lambda chain: (len(chain), chain))),
     )
     return ShownWindow(window, one.overrun or other.overrun, one.draft, one.held and other.held)

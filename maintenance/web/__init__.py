@@ -6,7 +6,17 @@ from flask import Flask
 from flask_babel import lazy_gettext
 from flask_bootstrap import Bootstrap5
 
-from maintenance.web import access, errors, languages, navigation, page_cache, presentation, public, security
+from maintenance.web import (
+    access,
+    errors,
+    languages,
+    navigation,
+    page_cache,
+    presentation,
+    public,
+    security,
+    workspace,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -19,6 +29,7 @@ def init_app(app: Flask) -> None:
     for part in (languages, presentation, navigation, errors, page_cache):
         part.init_app(app)
     public.init_app(app)
+    workspace.init_app(app)
     navigation.add_link(app, "public.status", lazy_gettext("Status"), order=10)
     navigation.add_link(app, "public.history", lazy_gettext("History"), order=20)
     navigation.add_link(app, "public.subscribe", lazy_gettext("Stay informed"), order=30)

@@ -1,0 +1,63 @@
+"""What a plan would do, arranged for reading: windows of the same time together, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from maintenance.catalogue import Catalogue, Impact
+from maintenance.interventions import Window
+from maintenance.texts import NO_TEXT, Text
+
+#: Systems listed of one group; a data centre can take tens of thousands down.
+LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system of a group."""
+
+    code: str
+    name: Text
+    #: Chains without the references: () for work on the system itself.
+    chains: tuple[tuple[str, ...], ...]
+    #: Other plans that cause the same window.
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Systems that are hit alike, at the same time."""
+
+    impact: Impact
+    start: datetime
+    end: datetime
+    rows: tuple[Row, ...]
+    #: How many there are; more than `rows` when the list was cut.
+    count: int
+
+
+def grouped(windows: Iterable[Window], catalogue: Catalogue, reference: str) -> list[Group]:
+    """Return the windows by time and impact, the worst of a time first."""
+
+    def time_and_impact(window: Window) -> tuple[datetime, datetime, int]:
+        return window.start, window.end, -window.impact
+
+    # A stable sort: within a group the forecast's order, by code, stays.
+    in_order = sorted(windows, key=time_and_impact)
+    return [_group(list(members), catalogue, reference) for _, members in groupby(in_order, time_and_impact)]
+
+
+def _group(windows: Sequence[Window], catalogue: Catalogue, reference: str) -> Group:
+    first = windows[0]
+    rows = tuple(_row(window, catalogue, reference) for window in windows[:LISTED])
+    return Group(first.impact, first.start, first.end, rows, len(windows))
+
+
+def _row(window: Window, catalogue: Catalogue, reference: str) -> Row:
+    system = catalogue.systems.get(window.system)
+    own = tuple(chain[:-1] for chain in window.because if chain[-1] == reference)
+    others = tuple(name for name in window.references if name != reference)
+    return Row(window.system, system.name if system else NO_TEXT, own, others)

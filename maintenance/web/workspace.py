@@ -1,0 +1,23 @@
+"""Puts the workspace together: signing in, the planner's pages, the words they use."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_babel import lazy_gettext
+
+from maintenance.lifecycle import Role
+
+# plan_edit and plan_steps add their pages to plan's blueprint when they are imported.
+from maintenance.web import accounts, navigation, plan, plan_edit, plan_steps, systems_search, workspace_words
+
+__all__ = ["init_app", "plan_edit", "plan_steps"]
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages for people who are signed in."""
+    workspace_words.init_app(app)
+    app.register_blueprint(accounts.bp)
+    app.register_blueprint(systems_search.bp)
+    app.register_blueprint(plan.bp)
+    navigation.add_link(app, "plan.overview", lazy_gettext("Workspace"), role=Role.READER, order=10)
+    navigation.add_link(app, "plan.new", lazy_gettext("New intervention"), role=Role.PLANNER, order=20)

@@ -257,4 +257,6 @@ def _insert_deliveries(session: Session, notice: NoticeRow, now: datetime) -> in
     )
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(TABLE).from_select(list(columns), rows).on_conflict_do_nothing()
-    return cast("CursorResult[Any]", session.connection().execute(statement)).rowcount
+    # How many rows an INSERT made is dropped by default.
+    done = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
+    return cast("CursorResult[Any]", done).rowcount

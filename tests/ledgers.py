@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
-from maintenance.models import EventRow
+from maintenance.models import EventRow, InstitutionRow
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.models import (
     DeliveryEventRow,
@@ -17,6 +17,7 @@ from notifications.models import (
     MessageRow,
     NoticeRow,
     RecipientRow,
+    ScopeInstitution,
     ScopeRow,
 )
 from notifications.retries import AFTER, FailureClass, State
@@ -187,3 +188,34 @@ class ScriptedTransport:
 def failed(failure: FailureClass, words: str = "no", *, retry_after: timedelta | None = None) -> Outcome:
     """Return a failed outcome of that class."""
     return Outcome(AFTER[failure], words=words, failure=failure, retry_after=retry_after)
+
+
+def a_reader(
+    session: Session,
+    address: str,
+    *systems: str,
+    channel: str = "email",
+    institution: str = "HSJ",
+    language: str = "pt",
+) -> RecipientRow:
+    """Return a recipient of an institution that uses these systems; its scope is shared with equal readers."""
+    if session.get(InstitutionRow, institution) is None:
+        session.add(InstitutionRow(code=institution, name=f"Institution {institution}"))
+        session.flush()
+    key = f"{institution}/{language}/{','.join(systems)}"
+    scope = session.scalar(select(ScopeRow).where(ScopeRow.key == key))
+    if scope is None:
+        entry = {
+            "institution": institution,
+            "institution_name": f"Institution {institution}",
+            "audience": "",
+            "systems": list(systems),
+        }
+        scope = ScopeRow(key=key, language=language, timezone="Europe/Lisbon", entries=[entry])
+        session.add(scope)
+        session.flush()
+        session.add(ScopeInstitution(scope_id=scope.id, institution=institution))
+    row = RecipientRow(channel=channel, address=address, name="", scope_id=scope.id)
+    session.add(row)
+    session.flush()
+    return row

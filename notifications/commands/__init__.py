@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import click
 
+from notifications.commands import deliveries, tick
+
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
+    deliveries.register(cli)
+    tick.register(cli)

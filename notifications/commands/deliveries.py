@@ -1,0 +1,125 @@
+"""`janela deliveries`: who was told what, when, on which channel, with what outcome."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+from sqlalchemy.orm import Session
+
+from maintenance.runtime import Runtime
+from notifications import queries, reports
+from notifications.reports import Filter, Told
+from notifications.retries import State
+
+
+def register(cli: click.Group) -> None:
+    """Add the commands to `janela`."""
+    cli.add_command(deliveries)
+
+
+@click.group()
+def deliveries() -> None:
+    """See who was told what, when, on which channel, with what outcome."""
+
+
+@deliveries.command("list")
+@click.argument("reference", required=False)
+@click.option("--notice", help="Public id of a notice: list its deliveries, not all notices.")
+@click.option("--institution", help="Code of an institution: list what it was told.")
+@click.option("--address", help="An e-mail address or a number: list what went there.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in State]),
+    multiple=True,
+    help="List deliveries in this state; may be given several times.",
+)
+@click.option("--limit", default=100, show_default=True, help="At most so many lines.")
+@click.pass_obj
+def list_(
+    runtime: Runtime,
+    reference: str | None,
+    notice: str | None,
+    institution: str | None,
+    address: str | None,
+    states: tuple[str, ...],
+    limit: int,
+) -> None:
+    """List notices (of an intervention) with their progress, or the deliveries that the options name."""
+    with runtime.database.read() as session:
+        if notice or institution or address or states:
+            if notice:
+                queries.get_notice(session, notice)
+            which = Filter(
+                reference=reference,
+                notice=notice,
+                institution=institution,
+                address=address,
+                states=[State(state) for state in states],
+            )
+            for row in reports.told(session, which, limit=limit):
+                click.echo(_line(row))
+            return
+        _list_notices(session, reference, limit)
+        for trouble in queries.troubles(session, runtime.clock()):
+            click.echo(
+                f"! {trouble.what} {trouble.name} failed {trouble.failures} times: {trouble.words}", err=True
+            )
+
+
+def _list_notices(session: Session, reference: str | None, limit: int) -> None:
+    notices = queries.notices(session, reference=reference, limit=limit)
+    counts = queries.progress(session, [notice.id for notice in notices])
+    for notice in notices:
+        progress = ", ".join(f"{count} {state}" for state, count in counts[notice.id].items())
+        click.echo(
+            f"{notice.public_id}  {notice.due_at:%Y-%m-%d %H:%M} UTC  {notice.reference} v{notice.sequence} "
+            f"{notice.kind:<12}  {notice.state:<10}  {progress}".rstrip()
+        )
+
+
+@deliveries.command()
+@click.argument("delivery", type=int)
+@click.pass_obj
+def show(runtime: Runtime, delivery: int) -> None:
+    """Show one delivery with every try and receipt."""
+    with runtime.database.read() as session:
+        row = reports.get_told(session, delivery)
+        click.echo(_line(row))
+        click.echo(f"  institutions: {row.institutions or 'none'}; language: {row.language}")
+        click.echo(f"  useful until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC; tried {row.attempts} times")
+        for event in reports.history(session, delivery):
+            detail = "; ".join(f"{key}: {value}" for key, value in event.detail.items())
+            click.echo(f"  {event.at:%Y-%m-%d %H:%M:%S} UTC  {event.kind} → {event.state}  {detail}".rstrip())
+
+
+@deliveries.command()
+@click.argument("reference", required=False)
+@click.option("--notice", help="Only this notice (public id).")
+@click.option("--institution", help="Only what this institution was told (code).")
+@click.option(
+    "--output", type=click.File("w", encoding="utf-8"), default="-", help="A file; else the screen."
+)
+@click.pass_obj
+def export(
+    runtime: Runtime,
+    reference: str | None,
+    notice: str | None,
+    institution: str | None,
+    output: TextIO,
+) -> None:
+    """Write deliveries as CSV, one line each, safe to open in a spreadsheet."""
+    which = Filter(reference=reference, notice=notice, institution=institution)
+    with runtime.database.read() as session:
+        for line in reports.as_csv(reports.told(session, which)):
+            output.write(line)
+
+
+def _line(row: Told) -> str:
+    when = row.finished_at or row.tried_at or row.queued_at
+    words = f"  {row.outcome}" if row.outcome else ""
+    return (
+        f"{row.delivery}  {when:%Y-%m-%d %H:%M:%S} UTC  {row.reference} v{row.sequence} {row.kind:<12}  "
+        f"{row.channel}/{row.transport or '-'}  {row.address}  {row.state}{words}"
+    )

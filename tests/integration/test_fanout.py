@@ -1,0 +1,311 @@
+"""A due notice → messages and deliveries, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+
+from maintenance import scheduling
+from maintenance.database import Database
+from maintenance.models import VersionRow
+from maintenance.runtime import Runtime
+from maintenance.settings import Settings
+from maintenance.texts import NO_TEXT, Text
+from notifications import fanout
+from notifications.fanout import fan_out_due
+from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, SuppressionRow
+from notifications.planning import plan_notices
+from notifications.queries import troubles
+from notifications.retries import State
+from notifications.sending import drain
+from tests.builders import a_phase, a_plan, a_system, at
+from tests.conftest import MovedClock
+from tests.ledgers import ScriptedTransport, a_reader
+from tests.lives import APPROVER, PLANNER, announced, import_pair, import_systems
+
+WORK = a_plan("W", a_phase(14, 18, "DB"))
+
+
+@pytest.fixture
+def runtime(any_database: Database, settings: Settings) -> Runtime:
+    """Give each kind of database with PEM, which needs DB, and NET; it is morning."""
+    with any_database.write() as session:
+        import_systems(session, a_system("PEM", "DB", public=True), a_system("DB"), a_system("NET"))
+    return Runtime(settings, any_database, MovedClock(at(8)))
+
+
+def tell(runtime: Runtime) -> int:
+    """Plan and fan out; return how many deliveries that made."""
+    plan_notices(runtime.database, runtime.clock())
+    return fan_out_due(runtime, runtime.clock())
+
+
+def announce(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        announced(session, WORK)
+
+
+def told(runtime: Runtime, kind: str, reference: str = "W") -> list[tuple[str, str]]:
+    """Return address and state of each delivery of the notices of a kind, by address."""
+    with runtime.database.read() as session:
+        rows = session.execute(
+            select(RecipientRow.address, DeliveryRow.state)
+            .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
+            .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+            .where(NoticeRow.kind == kind, NoticeRow.reference == reference)
+            .order_by(RecipientRow.address)
+        )
+        return [(address, state) for address, state in rows]
+
+
+def messages(runtime: Runtime) -> list[MessageRow]:
+    with runtime.database.read() as session:
+        return list(session.scalars(select(MessageRow).order_by(MessageRow.id)))
+
+
+def test_everybody_whom_it_concerns_gets_one_delivery_and_nobody_else(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        for number in range(3):
+            a_reader(session, f"pem{number}@example.org", "PEM")
+        a_reader(session, "net@example.org", "NET")
+        a_reader(session, "+351000000001", "PEM", channel="sms")
+        gone = a_reader(session, "gone@example.org", "PEM")
+        gone.scope_id = None
+    announce(runtime)
+
+    assert tell(runtime) == 4
+
+    assert told(runtime, "announcement") == [
+        ("+351000000001", "queued"),
+        ("pem0@example.org", "queued"),
+        ("pem1@example.org", "queued"),
+        ("pem2@example.org", "queued"),
+    ]
+
+
+def test_equal_readers_share_one_message_of_their_channel_and_language(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        for number in range(3):
+            a_reader(session, f"pt{number}@example.org", "PEM")
+            a_reader(session, f"en{number}@example.org", "PEM", language="en")
+        a_reader(session, "+351000000001", "PEM", channel="sms")
+    announce(runtime)
+
+    tell(runtime)
+
+    rows = messages(runtime)
+    assert sorted((row.channel, row.language) for row in rows) == [
+        ("email", "en"),
+        ("email", "pt"),
+        ("sms", "pt"),
+    ]
+    sms = next(row for row in rows if row.channel == "sms")
+    assert sms.parts >= 1
+    assert all(row.first for row in rows)
+
+
+def test_fanning_out_again_adds_nothing(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    announce(runtime)
+    tell(runtime)
+    with runtime.database.write() as session:
+        notice = session.scalars(select(NoticeRow).where(NoticeRow.kind == "announcement")).one()
+        assert fanout._insert_deliveries(session, notice, runtime.clock()) == 0
+
+    assert tell(runtime) == 0
+    assert len(told(runtime, "announcement")) == 1
+
+
+def test_reminder_meets_the_directory_as_it_is_when_due(runtime: Runtime, settings: Settings) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "old@example.org", "PEM")
+    announce(runtime)
+    tell(runtime)
+    with runtime.database.write() as session:
+        session.scalars(select(RecipientRow)).one().scope_id = None
+        a_reader(session, "new@example.org", "PEM")
+
+    runtime = Runtime(settings, runtime.database, MovedClock(at(13)))
+    tell(runtime)
+
+    assert told(runtime, "reminder") == [("new@example.org", "queued")]
+
+
+def test_notice_whose_use_has_passed_expires_instead_of_being_sent_late(
+    runtime: Runtime, settings: Settings
+) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    announce(runtime)
+    plan_notices(runtime.database, at(8))
+
+    fan_out_due(Runtime(settings, runtime.database, MovedClock(at(20))), at(20))
+
+    with runtime.database.read() as session:
+        assert set(session.scalars(select(NoticeRow.state))) == {"expired"}
+        assert session.scalar(select(func.count()).select_from(DeliveryRow)) == 0
+
+
+def test_address_that_gets_nothing_more_stands_in_the_ledger_as_such(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+        a_reader(session, "b@example.org", "PEM")
+        session.add(SuppressionRow(channel="email", address="b@example.org", reason="operator", at=at(0)))
+    announce(runtime)
+
+    tell(runtime)
+
+    assert told(runtime, "announcement") == [("a@example.org", "queued"), ("b@example.org", "suppressed")]
+
+
+def test_who_never_had_a_message_gets_the_change_as_news(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        for name in ("had", "may-have", "had-not"):
+            a_reader(session, f"{name}@example.org", "PEM")
+    announce(runtime)
+    tell(runtime)
+    with runtime.database.write() as session:
+        ids = dict(
+            session.execute(
+                select(RecipientRow.address, DeliveryRow.id).join(
+                    DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id
+                )
+            ).all()
+        )
+        for name, state in (("had", State.ACCEPTED), ("may-have", State.AMBIGUOUS)):
+            session.get_one(DeliveryRow, ids[f"{name}@example.org"]).state = state
+        scheduling.move(
+            session, "W", start=at(16).replace(tzinfo=None), reason=NO_TEXT, by=APPROVER, now=at(8)
+        )
+
+    tell(runtime)
+
+    with runtime.database.read() as session:
+        firsts = dict(
+            session.execute(
+                select(RecipientRow.address, MessageRow.first)
+                .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
+                .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+                .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+                .where(NoticeRow.kind == "change")
+            ).all()
+        )
+    assert firsts == {
+        "had@example.org": False,
+        "may-have@example.org": False,
+        "had-not@example.org": True,
+    }
+    assert dict(told(runtime, "announcement"))["had-not@example.org"] == "superseded"
+
+
+def test_nobody_is_told_that_something_is_off_of_which_they_never_heard(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    announce(runtime)
+    tell(runtime)
+    with runtime.database.write() as session:
+        scheduling.cancel(session, "W", reason=Text.of("Adiada."), by=APPROVER, now=at(8))
+
+    tell(runtime)
+
+    assert told(runtime, "cancellation") == []
+    assert told(runtime, "announcement") == [("a@example.org", "superseded")]
+
+
+def test_reader_of_two_plans_gets_one_message_about_a_step_that_alters_both(
+    any_database: Database, settings: Settings
+) -> None:
+    runtime = Runtime(settings, any_database, MovedClock(at(9)))
+    with any_database.write() as session:
+        import_pair(session)
+        # S needs one of A and B: the second plan makes an outage of what was reduced redundancy.
+        announced(session, a_plan("FIRST", a_phase(14, 18, "A")))
+        a_reader(session, "both@example.org", "S", "B")
+        a_reader(session, "s@example.org", "S")
+        a_reader(session, "a@example.org", "A")
+    tell(runtime)
+    with any_database.write() as session:
+        session.execute(DeliveryRow.__table__.update().values(state="accepted"))
+        announced(session, a_plan("SECOND", a_phase(16, 20, "B")), now=at(9))
+
+    tell(runtime)
+
+    assert [address for address, _ in told(runtime, "announcement", "SECOND")] == [
+        "both@example.org",
+        "s@example.org",
+    ]
+    changed = [address for address, _ in told(runtime, "change", "FIRST")]
+    assert "both@example.org" not in changed
+    assert "s@example.org" not in changed
+
+
+def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM", "NET")
+    with runtime.database.write() as session:
+        announced(session, WORK)
+        announced(session, a_plan("BAD", a_phase(14, 18, "NET")))
+    plan_notices(runtime.database, at(8))
+    with runtime.database.write() as session:
+        notice = session.scalars(
+            select(NoticeRow).where(NoticeRow.reference == "BAD", NoticeRow.kind == "announcement")
+        ).one()
+        notice.sequence = 7
+
+    assert fan_out_due(runtime, at(8)) == 1
+
+    with runtime.database.read() as session:
+        [trouble] = troubles(session, at(8))
+    assert (trouble.what, trouble.failures) == ("notice", 1)
+    assert "no version 7" in trouble.words
+    with runtime.database.write() as session:
+        session.get_one(NoticeRow, notice.id).sequence = 0
+    assert fan_out_due(runtime, at(8)) == 0, "it was put off"
+    assert fan_out_due(runtime, at(9)) == 1
+    with runtime.database.read() as session:
+        assert troubles(session, at(9)) == []
+
+
+def test_directory_that_changes_while_messages_are_rendered_loses_nobody(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    announce(runtime)
+    plan_notices(runtime.database, at(8))
+    render = fanout._render
+
+    def slow_render(*arguments):
+        rendered = render(*arguments)
+        monkeypatch.undo()
+        with runtime.database.write() as session:
+            a_reader(session, "late@example.org", "PEM", institution="HSM")
+        return rendered
+
+    monkeypatch.setattr(fanout, "_render", slow_render)
+
+    assert fan_out_due(runtime, at(8)) == 0
+    assert fan_out_due(runtime, at(8)) == 2
+    with runtime.database.read() as session:
+        assert troubles(session, at(8)) == []
+
+
+def test_what_is_sent_names_the_version_it_tells_of(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+        scheduling.draft(session, WORK, by=PLANNER, now=at(8))
+        scheduling.submit(session, "W", by=PLANNER, now=at(8))
+        scheduling.approve(session, "W", by=APPROVER, now=at(8))
+        scheduling.announce(session, "W", by=APPROVER, now=at(8))
+    tell(runtime)
+    transport = ScriptedTransport()
+
+    drain(runtime, transport)
+
+    [parcel] = transport.sent
+    with runtime.database.read() as session:
+        assert session.scalars(select(VersionRow.sequence)).one() == parcel.sequence == 0
+    assert (parcel.reference, parcel.kind, parcel.recipient) == ("W", "announcement", "a@example.org")
+    assert parcel.subject
+    assert b"text/calendar" in parcel.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,9 +29,9 @@ LABELS = {
 }
 _WHAT = {
     (InterventionClass.PLANNED, Impact.OUTAGE): N_("Planned outage"),
-    (InterventionClass.PLANNED, Impact.DEGRADED): N_("Planned limited service"),
+    (InterventionClass.PLANNED, Impact.DEGRADED): N_("Planned limitation"),
     (InterventionClass.EMERGENCY, Impact.OUTAGE): N_("Emergency outage"),
-    (InterventionClass.EMERGENCY, Impact.DEGRADED): N_("Emergency limited service"),
+    (InterventionClass.EMERGENCY, Impact.DEGRADED): N_("Emergency limitation"),
 }
 _STAGES = {"before": N_("Before"), "during": N_("Meanwhile"), "after": N_("Afterwards")}
 #: Which instructions help at which notice.
@@ -83,9 +83,16 @@ class Facts(Situation):
         return self.story.kind is NoticeKind.CHANGE and not self.reader.first
 
     @property
+    def is_labelled(self) -> bool:
+        """Return whether the kind is said: not of what the reader hears for the first time."""
+        return self.is_change if self.story.kind is NoticeKind.CHANGE else self.story.kind in LABELS
+
+    @property
     def tag(self) -> str:
         """Return the word before the title: what sort of notice this is."""
-        if self.story.kind in LABELS and (self.story.kind is not NoticeKind.CHANGE or self.is_change):
+        if self.is_change and not self.windows:
+            return self.words.gettext("No longer affects you")
+        if self.is_labelled:
             return self.words.gettext(LABELS[self.story.kind])
         return self.words.gettext(N_("Emergency") if self.emergency else N_("Planned"))
 
@@ -96,25 +103,26 @@ class Facts(Situation):
         return self.words.gettext(_WHAT[self.story.plan.intervention_class, worst])
 
     def headline(self, most: int) -> str:
-        """Return what, when, planned or not, and the first `most` systems, in one line."""
+        """Return what, when, planned or not, and the first `most` systems, in one line; 0: no systems."""
         windows = self.windows or self.windows_before or self.mine(self.story.told)
         zone, words = self.reader.timezone, self.words
         start, end = min(w.start for w in windows), max(w.end for w in windows)
-        values = {
-            "what": self.what,
-            "city": words.city(zone),
-            "systems": words.shortlist(self.shorts(self.codes), most),
-        }
-        values["time"] = words.short_span(start, end, zone)
-        values["until"] = words.short_moment(end, zone)
-        match self.story.kind:
-            case NoticeKind.START | NoticeKind.EXTENSION:
-                said = words.gettext("%(what)s until %(until)s (%(city)s): %(systems)s", **values)
-            case _:
-                said = words.gettext("%(what)s %(time)s (%(city)s): %(systems)s", **values)
-        if self.story.kind not in LABELS or (self.story.kind is NoticeKind.CHANGE and not self.is_change):
-            return said
-        return f"{self.tag}: {said[0].lower()}{said[1:]}"
+        values = {"what": self.what, "city": words.city(zone)}
+        if self.story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
+            values["until"] = words.short_moment(end, zone)
+            said = words.gettext("%(what)s until %(until)s (%(city)s)", **values)
+        else:
+            values["time"] = words.short_span(start, end, zone)
+            said = words.gettext("%(what)s %(time)s (%(city)s)", **values)
+        if most:
+            said += ": " + words.shortlist(self.shorts_told, most)
+        return f"{self.tag}: {said[0].lower()}{said[1:]}" if self.is_labelled else said
+
+    @property
+    def shorts_told(self) -> tuple[str, ...]:
+        """Return the systems of the first line: those that are hit, or were if none is any more."""
+        hit = {window.system for window in self.windows or self.windows_before}
+        return self.shorts(code for code in self.codes if code in hit or not hit)
 
     @property
     def short_before(self) -> str:
@@ -127,7 +135,7 @@ class Facts(Situation):
     @property
     def first_line(self) -> str:
         """Return the headline with as many systems as its length allows, one at least."""
-        count = len(self.shorts(self.codes))
+        count = len(self.shorts_told)
         return next(
             (line for most in range(count, 1, -1) if len(line := self.headline(most)) <= HEADLINE),
             self.headline(1),
@@ -143,23 +151,32 @@ class Facts(Situation):
             for chain in window.because:
                 key = (chain[-1], *chain[:-1]) if len(chain) > 1 else (chain[-1],)
                 together.setdefault(key, {})[window.system] = None
-        return tuple(self._cause(key, tuple(codes)) for key, codes in together.items())
+        others_last = sorted(together, key=lambda key: key[0] != self.story.plan.reference)
+        return tuple(self._cause(key, together[key]) for key in others_last)
 
-    def _cause(self, key: Sequence[str], codes: tuple[str, ...]) -> str:
+    def _cause(self, key: Sequence[str], codes: Collection[str]) -> str:
         reference, *path = key
         words = self.words
         values = {
-            "systems": words.listed(self.shorts(codes)),
+            "systems": words.listed(self.shorts(code for code in self.codes if code in codes)),
             "root": self.short(path[-1]) if path else "",
             "path": words.listed(self.shorts(path[:-1])),
         }
         if not path:
             said = words.gettext("The work is on the system itself: %(systems)s.", **values)
         elif len(path) == 1:
-            said = words.gettext("The work is on %(root)s, which these need: %(systems)s.", **values)
+            said = words.ngettext(
+                "The work is on %(root)s, which %(systems)s needs.",
+                "The work is on %(root)s, which these need: %(systems)s.",
+                len(codes),
+                **values,
+            )
         else:
-            said = words.gettext(
-                "The work is on %(root)s, which these need through %(path)s: %(systems)s.", **values
+            said = words.ngettext(
+                "The work is on %(root)s, which %(systems)s needs through %(path)s.",
+                "The work is on %(root)s, which these need through %(path)s: %(systems)s.",
+                len(codes),
+                **values,
             )
         if reference == self.story.plan.reference:
             return said
@@ -247,8 +264,10 @@ class Facts(Situation):
                 "You get this notice because you follow these systems: %(systems)s.", systems=systems
             )
         audiences = self.words.listed([self.audience_name(code) for code in self.reader.audiences])
-        return self.words.gettext(
-            "You get this notice as a contact of %(institutions)s (%(audiences)s): systems in use there are %(systems)s.",
+        return self.words.ngettext(
+            "You get this notice as a contact of %(institutions)s (%(audiences)s), where %(systems)s is used.",
+            "You get this notice as a contact of %(institutions)s (%(audiences)s), where these are used: %(systems)s.",
+            len(self.codes),
             institutions=self.words.listed(names),
             audiences=audiences,
             systems=systems,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from maintenance.catalogue import Impact
 from maintenance.interventions import Phase
 from notifications import ical
 from notifications.contacts import Reader
+from notifications.occasions import phases_of
 from notifications.stories import Site, Story
 from notifications.timetable import NoticeKind
 from notifications.wording import Words, words_for
@@ -89,7 +89,7 @@ class CalendarFeeds:
         blocks, changed_at = [], _NEVER
         for story in stories:
             written = b"".join(
-                self._event(story, phase, write, scope, words.language) for phase in _phases(story)
+                self._event(story, phase, write, scope, words.language) for phase in phases_of(story)
             )
             if written:
                 blocks.append(written)
@@ -118,8 +118,3 @@ class CalendarFeeds:
             self._events.clear()  # rare enough that writing them anew costs less than keeping order
         written = self._events[key] = write(story, phase, Reader(language, story.plan.timezone, ()))
         return written
-
-
-def _phases(story: Story) -> list[Phase]:
-    phases = (*story.plan.impact_phases, *story.plan.removed_phases)
-    return [phase for phase in phases if phase.impact > Impact.NO_IMPACT]

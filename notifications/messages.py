@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +24,8 @@ SMS_PARTS = 2
 #: How much of free words an SMS carries.
 SMS_WORDS = 120
 _FOLDER = ROOT / "templates" / "messages"
+# Sections that are left out leave more than one.
+_BLANK_LINES = re.compile(r"\n{3,}")
 # Rules for the dark and for small screens cannot be inlined; they stay in the head.
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
@@ -52,7 +55,7 @@ def compose(story: Story, reader: Reader) -> Composed:
         raise ValueError(f"{story.kind} of {story.plan.reference} does not concern this reader")
     return Composed(
         subject=one_line(_rendered("subject.txt", facts)),
-        text=_rendered("body.txt", facts) + "\n",
+        text=_BLANK_LINES.sub("\n\n", _rendered("body.txt", facts)) + "\n",
         html=_INLINER.inline(_rendered("body.html", facts)) + "\n",
         sms=_sms(facts),
         calendar=ical.mail_calendar(story, reader),
@@ -69,8 +72,8 @@ def _sms(facts: Facts) -> str:
     alphabet = sms_text.fold if facts.story.site.sms_accents == "fold" else sms_text.plain
     words = sms_text.shorten(facts.reason, SMS_WORDS)
     text = ""
-    for most in range(len(facts.shorts(facts.codes)), 0, -1):
-        said = _rendered("sms.txt", facts, headline=facts.headline(most), reason=words)
+    for most in range(len(facts.shorts_told), 0, -1):
+        said = _rendered("sms.txt", facts, headline=facts.headline(most), reason=words, most=most)
         text = alphabet(one_line(said))
         if sms_text.count(text).parts <= SMS_PARTS:
             break

@@ -141,10 +141,10 @@ class Situation:
         return bool(self.windows_before) and not self.groups_before
 
     @property
-    def unaffected(self) -> tuple[str, ...]:
-        """Return the systems that a change freed."""
+    def freed(self) -> tuple[str, ...]:
+        """Return the systems that a change does not affect any more."""
         gone = {w.system for w in self.windows_before} - {w.system for w in self.windows}
-        return self.labels(code for code in self.codes if code in gone)
+        return tuple(code for code in self.codes if code in gone)
 
     @property
     def back_codes(self) -> tuple[str, ...]:

@@ -70,9 +70,9 @@ class Words:
         said = self.translations.gettext(message)
         return said % values if values else said
 
-    def ngettext(self, one: str, many: str, count: int) -> str:
-        """Return the sentence for a count, `%(n)s` filled."""
-        return self.translations.ngettext(one, many, count) % {"n": count}
+    def ngettext(self, one: str, many: str, count: int, **values: object) -> str:
+        """Return the sentence for a count, `%(n)s` and the other places filled."""
+        return self.translations.ngettext(one, many, count) % {"n": count, **values}
 
     def impact(self, impact: Impact) -> str:
         """Return what is said of a system, as in “unavailable”."""

@@ -1,0 +1,155 @@
+"""Which calendar events a version makes: their times, their state, the systems in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from maintenance.catalogue import Catalogue, Impact
+from maintenance.interventions import Phase, Window
+from notifications.contacts import Reader
+from notifications.stories import Story, during
+from notifications.timetable import NoticeKind, actual_stretch
+
+
+class Status(StrEnum):
+    """X-MAINTNOTE-STATUS: where a phase stands."""
+
+    TENTATIVE = "TENTATIVE"
+    CONFIRMED = "CONFIRMED"
+    IN_PROCESS = "IN-PROCESS"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def event_status(self) -> str:
+        """Return STATUS, which knows fewer."""
+        return self.value if self in (Status.TENTATIVE, Status.CANCELLED) else "CONFIRMED"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One event to write."""
+
+    uid: str
+    start: datetime
+    end: datetime
+    status: Status
+    #: Code -> worst impact during the event, in catalogue order.
+    objects: Mapping[str, Impact]
+    #: Code -> when its window really ends, where that is after the event: recovery.
+    later: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def phases_of(story: Story) -> list[Phase]:
+    """Return the phases with an impact, then those taken out later: their events stay, cancelled."""
+    phases = (*story.plan.impact_phases, *story.plan.removed_phases)
+    return [phase for phase in phases if phase.impact > Impact.NO_IMPACT]
+
+
+def phase_occasion(story: Story, phase: Phase, reader: Reader | None) -> Occasion | None:
+    """Return the event of a phase with the phase's own times; None if it never concerned the reader.
+
+    Args:
+        story: Of the version.
+        phase: One of `phases_of`.
+        reader: Whose systems count; None stands for everybody, and there is always an event.
+    """
+    windows, status = _windows_of(story, phase), _status(story, phase)
+    start, end = actual_stretch(phase)
+    uid = f"{story.plan.reference}.{phase.id}@{story.site.host}"
+    objects = _objects(story.catalogue, phase, windows, reader)
+    if objects or reader is None:
+        return Occasion(uid, start, end, status, objects or _work_of(phase), _later(objects, windows, end))
+    # It concerned the reader in the version before: their copy of the event must not stay as it was.
+    if objects := _objects(story.catalogue, _phase_before(story, phase), story.windows_before, reader):
+        gone = status if status is Status.COMPLETED else Status.CANCELLED
+        return Occasion(uid, start, end, gone, objects)
+    return None
+
+
+def system_occasion(story: Story, phase: Phase, code: str) -> Occasion | None:
+    """Return the event of one system in one phase with the system's own times, recovery included.
+
+    A window that goes on through several phases is cut where the next one starts, so that the events
+    of one system do not lie on each other. None if the phase leaves the system alone.
+    """
+    uid = f"{story.plan.reference}.{phase.id}.{code}@{story.site.host}"
+    status = _status(story, phase)
+    windows = [window for window in _windows_of(story, phase) if window.system == code]
+    mine = during([phase], windows, story.catalogue)
+    if mine:
+        start, end = _own_stretch(story, phase, windows, mine)
+        if start >= end:
+            return None
+        return Occasion(uid, start, end, status, {code: max(window.impact for window in mine)})
+    work = _work_of(phase)
+    if status is Status.CANCELLED and code in story.catalogue.reached_from(work):
+        # Taken out several versions ago: what it would have done is not kept, the event stays.
+        return Occasion(uid, *actual_stretch(phase), status, {code: work.get(code, phase.impact)})
+    return None
+
+
+def _is_removed(story: Story, phase: Phase) -> bool:
+    return any(phase.id == removed.id for removed in story.plan.removed_phases)
+
+
+def _windows_of(story: Story, phase: Phase) -> tuple[Window, ...]:
+    """Return the windows that tell what a phase does; one that is called off did it in the version before."""
+    gone = story.kind is NoticeKind.CANCELLATION or _is_removed(story, phase)
+    return story.windows_before if gone and story.windows_before else story.windows
+
+
+def _status(story: Story, phase: Phase) -> Status:
+    # A phase that was called off has an end without ever having begun.
+    if phase.ended_at and (phase.started_at or story.kind is not NoticeKind.CANCELLATION):
+        return Status.COMPLETED
+    if story.kind is NoticeKind.CANCELLATION or _is_removed(story, phase):
+        return Status.CANCELLED
+    if phase.started_at:
+        return Status.IN_PROCESS
+    return Status.TENTATIVE if story.plan.draft else Status.CONFIRMED
+
+
+def _phase_before(story: Story, phase: Phase) -> Phase:
+    before = story.plan_before.phases if story.plan_before else ()
+    return next((other for other in before if other.id == phase.id), phase)
+
+
+def _objects(
+    catalogue: Catalogue, phase: Phase, windows: Iterable[Window], reader: Reader | None
+) -> dict[str, Impact]:
+    found: dict[str, Impact] = {}
+    for window in during([phase], windows, catalogue):
+        if reader is None or any(entry.uses(window.system, catalogue) for entry in reader.entries):
+            found[window.system] = max(window.impact, found.get(window.system, window.impact))
+    order = {code: position for position, code in enumerate(catalogue.systems)}
+    return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+
+
+def _later(objects: Mapping[str, Impact], windows: Iterable[Window], end: datetime) -> dict[str, datetime]:
+    """Return the ends of windows that hold when the phase is over: they last until recovery."""
+    ends = {w.system: w.end for w in windows if w.system in objects and w.start < end < w.end}
+    return {code: ends[code] for code in objects if code in ends}
+
+
+def _work_of(phase: Phase) -> dict[str, Impact]:
+    return {work.system: work.impact for work in phase.work if work.impact > Impact.NO_IMPACT}
+
+
+def _own_stretch(
+    story: Story, phase: Phase, windows: Iterable[Window], mine: Iterable[Window]
+) -> tuple[datetime, datetime]:
+    mine = tuple(mine)
+    begins = actual_stretch(phase)[0]
+    others = [
+        actual_stretch(other)[0]
+        for other in story.plan.impact_phases
+        if other.id != phase.id and during([other], windows, story.catalogue)
+    ]
+    start, end = min(window.start for window in mine), max(window.end for window in mine)
+    if any(other < begins for other in others):
+        start = max(start, begins)
+    return start, min([end, *(other for other in others if other > begins)])

@@ -247,7 +247,9 @@ class InterventionView:
     def phase_state(self, phase: Phase) -> str:
         """Return `ended`, `overrun`, `open`, `held`, `cancelled` or `planned`."""
         if phase.ended_at:
-            return "ended"
+            # A phase that was called off has an end without ever having begun.
+            called_off = phase.started_at is None and self.told.state is RunState.CANCELLED
+            return "cancelled" if called_off else "ended"
         if phase.is_overrun(self.now):
             return "overrun"
         if phase.is_open:

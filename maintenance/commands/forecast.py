@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from maintenance.catalogue import Catalogue
 from maintenance.clashes import Clash, find_clashes, in_order, warnings_of
+from maintenance.commands.reports import forecast_document, forecast_report
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem
 from maintenance.forecast import forecast as forecast_of
-from maintenance.interventions import Plan, Window
+from maintenance.interventions import Plan
 from maintenance.runtime import Runtime
-from maintenance.windows import zone
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -49,11 +48,11 @@ def forecast(
     clashes = _clashes(catalogue, read, runtime.clock())
     warnings = [(plan, problem) for plan in read for problem in warnings_of(plan)]
     if as_json:
-        click.echo(json.dumps(_document(windows, clashes, warnings), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(forecast_document(windows, clashes, warnings), ensure_ascii=False, indent=1))
     else:
         zones = {plan.timezone for plan in read}
         shown_in = zones.pop() if len(zones) == 1 else catalogue.timezone
-        click.echo("\n".join(_report(catalogue, windows, clashes, warnings, shown_in)))
+        click.echo("\n".join(forecast_report(windows, clashes, warnings, shown_in)))
     if fail_on and (any(c.blocks for c in clashes) or (fail_on == "warn" and (clashes or warnings))):
         click.get_current_context().exit(1)
 
@@ -94,104 +93,3 @@ def _clashes(catalogue: Catalogue, plans: Sequence[Plan], now: datetime) -> tupl
             key = (clash.kind, clash.systems, clash.start, clash.end, pair)
             found.setdefault(key, clash)
     return in_order(found.values())
-
-
-def _document(
-    windows: Iterable[Window], clashes: Iterable[Clash], warnings: Iterable[tuple[Plan, Problem]]
-) -> dict[str, Any]:
-    return {
-        "windows": [
-            {
-                "system": window.system,
-                "impact": window.impact.code,
-                "start": _utc(window.start),
-                "end": _utc(window.end),
-                "because": [list(chain) for chain in window.because],
-            }
-            for window in windows
-        ],
-        "clashes": [
-            {
-                "kind": clash.kind,
-                "severity": clash.severity,
-                "systems": list(clash.systems),
-                "start": _utc(clash.start),
-                "end": _utc(clash.end),
-                "plans": list(clash.plans),
-                "message": clash.message,
-            }
-            for clash in clashes
-        ],
-        "warnings": [
-            {"plan": plan.reference, "path": list(problem.path), "message": problem.message}
-            for plan, problem in warnings
-        ],
-    }
-
-
-def _utc(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _report(
-    catalogue: Catalogue,
-    windows: Sequence[Window],
-    clashes: Sequence[Clash],
-    warnings: Sequence[tuple[Plan, Problem]],
-    shown_in: str,
-) -> list[str]:
-    lines = [f"Windows: {len(windows)}, times of {shown_in}", ""]
-    rows = [("SYSTEM", "IMPACT", "FROM", "TO", "LASTS", "BECAUSE")]
-    rows += [
-        (
-            window.system,
-            window.impact.code,
-            _local(window.start, shown_in),
-            _local(window.end, shown_in),
-            _length(window.end - window.start),
-            "; ".join(_in_words(chain) for chain in window.because),
-        )
-        for window in windows
-    ]
-    lines += _table(rows)
-    if clashes:
-        lines += ["", f"Clashes: {len(clashes)}"]
-        for clash in clashes:
-            when = f"{_local(clash.start, shown_in)} to {_local(clash.end, shown_in)}"
-            lines += [
-                f"  {'BLOCKS' if clash.blocks else 'warns '} {clash.kind}, {when}",
-                f"         {clash.message}",
-            ]
-    if warnings:
-        lines += ["", f"Warnings: {len(warnings)}"]
-        lines += [f"  {plan.reference}: {problem}" for plan, problem in warnings]
-    return lines
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-
-
-def _local(instant: datetime, zone_name: str) -> str:
-    """Return the wall time with the zone's short name, as in `Sat 2019-11-30 14:00 WET`."""
-    return f"{instant.astimezone(zone(zone_name)):%a %Y-%m-%d %H:%M %Z}"
-
-
-def _length(length: timedelta) -> str:
-    """Return an elapsed time as in `1d 2h 30min`."""
-    minutes, seconds = divmod(int(length.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
-    return " ".join(f"{count}{unit}" for count, unit in parts if count)
-
-
-def _in_words(chain: Sequence[str]) -> str:
-    """Return a chain as a person says it: `needs A, which needs B, worked on in REFERENCE`."""
-    *systems, reference = chain
-    if not systems:
-        return f"worked on in {reference}"
-    return f"needs {', which needs '.join(systems)}, worked on in {reference}"

@@ -1,0 +1,122 @@
+"""How commands print windows, clashes and warnings: for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from maintenance.clashes import Clash
+from maintenance.errors import Problem
+from maintenance.interventions import Plan, Window
+from maintenance.windows import zone
+
+
+def forecast_document(
+    windows: Iterable[Window], clashes: Iterable[Clash], warnings: Iterable[tuple[Plan, Problem]]
+) -> dict[str, Any]:
+    """Return windows, clashes and warnings as JSON holds them: the document of `janela forecast --json`."""
+    return {
+        "windows": [window_document(window) for window in windows],
+        "clashes": [
+            {
+                "kind": clash.kind,
+                "severity": clash.severity,
+                "systems": list(clash.systems),
+                "start": utc(clash.start),
+                "end": utc(clash.end),
+                "plans": list(clash.plans),
+                "message": clash.message,
+            }
+            for clash in clashes
+        ],
+        "warnings": [
+            {"plan": plan.reference, "path": list(problem.path), "message": problem.message}
+            for plan, problem in warnings
+        ],
+    }
+
+
+def window_document(window: Window) -> dict[str, Any]:
+    """Return one window as JSON holds it."""
+    return {
+        "system": window.system,
+        "impact": window.impact.code,
+        "start": utc(window.start),
+        "end": utc(window.end),
+        "because": [list(chain) for chain in window.because],
+    }
+
+
+def utc(instant: datetime) -> str:
+    """Return an instant as in `2019-11-30T14:00:00Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def forecast_report(
+    windows: Sequence[Window],
+    clashes: Sequence[Clash],
+    warnings: Sequence[tuple[Plan, Problem]],
+    shown_in: str,
+) -> list[str]:
+    """Return windows, clashes and warnings as lines for people, times in the zone `shown_in`."""
+    lines = window_lines(windows, shown_in)
+    if clashes:
+        lines += ["", f"Clashes: {len(clashes)}"]
+        for clash in clashes:
+            when = f"{local_time(clash.start, shown_in)} to {local_time(clash.end, shown_in)}"
+            lines += [
+                f"  {'BLOCKS' if clash.blocks else 'warns '} {clash.kind}, {when}",
+                f"         {clash.message}",
+            ]
+    if warnings:
+        lines += ["", f"Warnings: {len(warnings)}"]
+        lines += [f"  {plan.reference}: {problem}" for plan, problem in warnings]
+    return lines
+
+
+def window_lines(windows: Sequence[Window], shown_in: str) -> list[str]:
+    """Return a table of windows, times in the zone `shown_in`."""
+    rows = [("SYSTEM", "IMPACT", "FROM", "TO", "LASTS", "BECAUSE")]
+    rows += [
+        (
+            window.system,
+            window.impact.code,
+            local_time(window.start, shown_in),
+            local_time(window.end, shown_in),
+            _length(window.end - window.start),
+            "; ".join(_in_words(chain) for chain in window.because),
+        )
+        for window in windows
+    ]
+    return [f"Windows: {len(windows)}, times of {shown_in}", "", *table(rows)]
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the rows as lines, their columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def local_time(instant: datetime, zone_name: str) -> str:
+    """Return the wall time with the zone's short name, as in `Sat 2019-11-30 14:00 WET`."""
+    return f"{instant.astimezone(zone(zone_name)):%a %Y-%m-%d %H:%M %Z}"
+
+
+def _length(length: timedelta) -> str:
+    """Return an elapsed time as in `1d 2h 30min`."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{count}{unit}" for count, unit in parts if count)
+
+
+def _in_words(chain: Sequence[str]) -> str:
+    """Return a chain as a person says it: `needs A, which needs B, worked on in REFERENCE`."""
+    *systems, reference = chain
+    if not systems:
+        return f"worked on in {reference}"
+    return f"needs {', which needs '.join(systems)}, worked on in {reference}"

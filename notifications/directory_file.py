@@ -1,0 +1,343 @@
+"""The directory document: CSV to institutions and their contacts, every mistake with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+
+import phonenumbers
+from pydantic_core import PydanticCustomError
+
+from maintenance.catalogue import Catalogue, Institution
+from maintenance.document_fields import control_character_in, email_address, is_code, language_code
+from maintenance.errors import InvalidDocument, InvalidTime, Problem, did_you_mean
+from maintenance.reading import decode
+from maintenance.windows import zone
+
+COLUMNS = (
+    "institution",
+    "institution_name",
+    "audience",
+    "contact",
+    "email",
+    "phone",
+    "language",
+    "timezone",
+    "channels",
+    "systems",
+)
+#: Channels that contacts can ask for.
+CHANNELS = ("email", "sms")
+#: Longest name of an institution or a contact.
+_NAME_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person or desk of an institution."""
+
+    institution: str
+    audience: str
+    name: str
+    #: Order of escalation within the institution, from 0.
+    position: int
+    email: str
+    phone: str
+    language: str
+    timezone: str
+    channels: tuple[str, ...]
+    #: Codes of systems; () means all that the audience uses.
+    systems: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return what tells it from others: institution, audience, name."""
+        return self.institution, self.audience, self.name
+
+    def address(self, channel: str) -> str:
+        """Return where it is reached on a channel."""
+        return self.email if channel == "email" else self.phone
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Institutions and contacts in the order of the document."""
+
+    institutions: dict[str, Institution] = field(default_factory=dict)
+    contacts: tuple[Contact, ...] = ()
+
+
+def read_directory(
+    raw: bytes, *, catalogue: Catalogue, file: str = "", limit_mb: int = 64, language: str = "en"
+) -> Directory:
+    """Return the directory of a CSV document.
+
+    Args:
+        raw: The document, UTF-8 with or without a byte order mark.
+        catalogue: Where systems and audiences are looked up; its zone stands for an empty `timezone`.
+        file: The document's name as the person gave it.
+        limit_mb: The largest size that is read.
+        language: Stands for an empty `language`.
+
+    Raises:
+        InvalidDocument: With every mistake and its line.
+    """
+    if raw.startswith(b"PK\x03\x04"):
+        raise InvalidDocument([Problem("This is a workbook; save it as CSV in UTF-8.", file=file)])
+    text = decode(raw, file=file, limit_mb=limit_mb)
+    reader = _Reader(catalogue, file, language)
+    for line, cells in reader.records(text):
+        reader.read(line, cells)
+    if reader.problems:
+        raise InvalidDocument(reader.problems)
+    return Directory(reader.institutions, tuple(reader.contacts))
+
+
+class _Reader:
+    """Reads records one by one and gathers what is wrong with them."""
+
+    def __init__(self, catalogue: Catalogue, file: str, language: str) -> None:
+        self.catalogue = catalogue
+        self.file = file
+        self.language = language
+        self.problems: list[Problem] = []
+        self.institutions: dict[str, Institution] = {}
+        self.contacts: list[Contact] = []
+        self._named_in: dict[str, int] = {}
+        self._listed_in: dict[tuple[str, str, str], int] = {}
+        self._positions: dict[str, int] = {}
+        self._columns: list[str] = []
+        # Most cells repeat those of the record before; what was looked up once is known.
+        self._audience = cache(self._look_up_audience)
+        self._systems = cache(self._look_up_systems)
+        self._zone = cache(_look_up_zone)
+        self._language = cache(_look_up_language)
+        self._channels = cache(_look_up_channels)
+
+    def wrong(self, message: str, line: int, column: str = "") -> None:
+        self.problems.append(Problem(message, (column,) if column else (), self.file, line))
+
+    def records(self, text: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield line and cells of each record below a header that can be used."""
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        line, header = 1, True
+        try:
+            for cells in rows:
+                if any(cell.strip() for cell in cells):
+                    if header:
+                        header = False
+                        if not self._accept_header(cells, line):
+                            return
+                    else:
+                        yield line, cells
+                line = rows.line_num + 1
+        except csv.Error as error:
+            self.wrong(f"This is not CSV: {error}; check the quotes here and just above.", rows.line_num)
+            return
+        if header:
+            self.wrong(f"The document is empty; it begins with the header {','.join(COLUMNS)}.", 1)
+
+    def _accept_header(self, cells: list[str], line: int) -> bool:
+        names = [cell.strip().lower() for cell in cells]
+        if len(names) == 1 and (separator := next((s for s in ";\t|" if s in names[0]), "")):
+            shown = "a tabulator" if separator == "\t" else f"“{separator}”"
+            self.wrong(f"The columns are separated by {shown}; save the document with commas.", line)
+            return False
+        for name in names:
+            if name not in COLUMNS:
+                hint = did_you_mean(name, COLUMNS) or f" Columns are {', '.join(COLUMNS)}."
+                self.wrong(f"There is no column `{name[:40]}`.{hint}", line)
+            elif names.count(name) > 1:
+                self.wrong(f"The column `{name}` stands twice; keep one.", line)
+        for name in COLUMNS:
+            if name not in names:
+                self.wrong(f"The column `{name}` is missing; add it, its cells may be empty.", line)
+        self._columns = names
+        return not self.problems
+
+    def read(self, line: int, cells: list[str]) -> None:
+        """Add the contact of one record, or what is wrong with it."""
+        if len(cells) != len(self._columns):
+            self.wrong(
+                f"The record has {len(cells)} cells and the header {len(self._columns)} columns; put text with "
+                "commas in quotes.",
+                line,
+            )
+            return
+        row = {name: cell.strip() for name, cell in zip(self._columns, cells, strict=True)}
+        before = len(self.problems)
+
+        def value(column: str, look_up: Callable[[str], tuple[str, str]]) -> str:
+            found, problem = look_up(row[column])
+            if problem:
+                self.wrong(problem, line, column)
+            return found
+
+        self._institution(row["institution"], row["institution_name"], line)
+        name = value("contact", _name)
+        audience = value("audience", self._audience)
+        email = value("email", _email)
+        phone = value("phone", _phone)
+        language = value("language", self._language) or self.language
+        timezone = value("timezone", self._zone) or self.catalogue.timezone
+        channels = value("channels", self._channels).split()
+        systems = value("systems", self._systems).split()
+        if not row["channels"]:
+            channels = ["email"] if email else ["sms"]
+        self._reachable(row, channels, line)
+        key = (row["institution"], audience, name)
+        if name and key in self._listed_in:
+            message = f"{name} is listed for {audience} of {key[0]} in line {self._listed_in[key]} already; keep one."
+            self.wrong(message, line, "contact")
+        self._listed_in.setdefault(key, line)
+        if len(self.problems) > before:
+            return
+        position = self._positions.get(key[0], 0)
+        self._positions[key[0]] = position + 1
+        self.contacts.append(
+            Contact(*key, position, email, phone, language, timezone, tuple(channels), tuple(systems))
+        )
+
+    def _institution(self, code: str, name: str, line: int) -> None:
+        if not is_code(code):
+            better = f"; {code.upper()} would be right" if is_code(code.upper()) else ""
+            self.wrong(
+                f"“{code[:70]}” is no code: up to 64 capital letters, digits, dots, hyphens and underscores{better}.",
+                line,
+                "institution",
+            )
+            return
+        name, problem = _name(name)
+        if problem:
+            self.wrong(problem, line, "institution_name")
+        elif code not in self.institutions:
+            self.institutions[code] = Institution(code, name)
+            self._named_in[code] = line
+        elif self.institutions[code].name != name:
+            self.wrong(
+                f"{code} is called “{self.institutions[code].name}” in line {self._named_in[code]}; "
+                "give it one name.",
+                line,
+                "institution_name",
+            )
+
+    def _reachable(self, row: dict[str, str], channels: list[str], line: int) -> None:
+        if not row["email"] and not row["phone"]:
+            self.wrong("There is neither an e-mail address nor a telephone number; give one.", line)
+            return
+        if "email" in channels and not row["email"]:
+            self.wrong("The channel email needs an e-mail address; give one.", line, "email")
+        if "sms" in channels and not row["phone"]:
+            self.wrong("The channel sms needs a telephone number; give one.", line, "phone")
+
+    def _look_up_audience(self, code: str) -> tuple[str, str]:
+        if code in self.catalogue.audiences:
+            return code, ""
+        if not code:
+            return "", "The audience is missing; name one of the catalogue's."
+        hint = did_you_mean(code.lower(), self.catalogue.audiences) or " Add it there first."
+        return code, f"The audience {code[:70]} is not in the catalogue.{hint}"
+
+    def _look_up_systems(self, codes: str) -> tuple[str, str]:
+        for code in codes.split():
+            system = self.catalogue.systems.get(code)
+            if system is None:
+                hint = did_you_mean(code.upper(), self.catalogue.systems) or " Add it there, or take it out."
+                return "", f"The system {code[:70]} is not in the catalogue.{hint}"
+            if system.retired:
+                return "", f"The system {code} is retired; take it out."
+        return " ".join(dict.fromkeys(codes.split())), ""
+
+
+# Each of these returns what the cell means, and what is wrong with it ("" if nothing).
+
+
+def _name(text: str) -> tuple[str, str]:
+    if not text:
+        return "", "The name is missing."
+    if problem := control_character_in(text):
+        return "", problem
+    if len(text) > _NAME_LIMIT:
+        return "", f"The name has {len(text)} characters; at most {_NAME_LIMIT} fit."
+    if text[0] in "=+-@":
+        # Spreadsheets run such a cell as a formula, also in what is exported later (OWASP: CSV injection).
+        return "", f"A name cannot begin with “{text[0]}”: spreadsheets take it for a formula."
+    return text, ""
+
+
+#: Names of mail boxes that need no closer look; every other one gets it.
+_SIMPLE_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*")
+
+
+@lru_cache(4096)
+def _domain(name: str) -> str:
+    """Return the domain as it is kept, "" where a whole address must be looked at."""
+    try:
+        return email_address(f"a@{name}").partition("@")[2]
+    except PydanticCustomError:
+        return ""
+
+
+def _email(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    local, _, domain = text.rpartition("@")
+    if (
+        len(local) <= 64
+        and len(text) <= 254
+        and _SIMPLE_LOCAL.fullmatch(local)
+        and (known := _domain(domain))
+    ):
+        return f"{local}@{known}", ""
+    try:
+        address = email_address(text)
+    except PydanticCustomError as error:
+        return "", error.message()
+    if address[0] in "=+-@":
+        return "", f"An address cannot begin with “{address[0]}”: spreadsheets take it for a formula."
+    return address, ""
+
+
+_E164 = re.compile(r"\+[1-9][0-9 ()./-]{5,30}", re.ASCII)
+
+
+def _phone(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    if not _E164.fullmatch(text):
+        return "", f"“{text[:40]}” is no telephone number in E.164; write it as in +351220000000."
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException as error:
+        return "", f"“{text[:40]}” is no telephone number: {error}"
+    if not phonenumbers.is_possible_number(number):
+        return "", f"“{text[:40]}” is no possible telephone number: too short or too long for its country."
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), ""
+
+
+def _look_up_zone(name: str) -> tuple[str, str]:
+    if not name:
+        return "", ""
+    try:
+        return zone(name).key, ""
+    except InvalidTime as error:
+        return "", str(error)
+
+
+def _look_up_language(text: str) -> tuple[str, str]:
+    code = language_code(text)
+    if text and not code:
+        return "", f"“{text[:40]}” is no language; use a BCP 47 code such as pt, en or pt-BR."
+    return code, ""
+
+
+def _look_up_channels(text: str) -> tuple[str, str]:
+    for channel in text.split():
+        if channel not in CHANNELS:
+            hint = did_you_mean(channel.lower(), CHANNELS)
+            return "", f"The channel “{channel[:40]}” is not one of {', '.join(CHANNELS)}.{hint}"
+    return " ".join(channel for channel in CHANNELS if channel in text.split()), ""

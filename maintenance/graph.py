@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any
 
-#: One need: how many members, how many must be up, the impact otherwise (0 to 3).
-NeedShape = tuple[int, int, int]
-#: The needs of a system without their names, and its recovery in microseconds.
-Shape = tuple[tuple[NeedShape, ...], int]
+_OUTAGE = 3
+
+#: `at_least` and the impact otherwise, 0 to 3.
+Rule = tuple[int, int]
+#: A system as `build` reads it: its code, its needs as (members, at_least, otherwise), its recovery.
+Row = tuple[str, Sequence[tuple[Sequence[str], int, int]], int]
 
 
 @dataclass(slots=True)
@@ -24,11 +24,15 @@ class Graph:
 
     codes: list[str] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
-    #: Takes the members of all needs, one need after the other, out of a list of states; None: no needs.
-    pick: list[Callable[[Sequence[Any]], Any] | None] = field(default_factory=list)
-    #: Position in `shapes`.
-    shape: list[int] = field(default_factory=list)
-    shapes: list[Shape] = field(default_factory=list)
+    #: The members that must all be up, else the system is in OUTAGE. Several such needs are like one.
+    hard: list[tuple[int, ...]] = field(default_factory=list)
+    #: All other needs: the position in `rules`, then the members.
+    soft: list[tuple[tuple[int, ...], ...]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    #: Equal for systems with equal needs and recovery: what is true for one is true for all.
+    alike: list[int] = field(default_factory=list)
+    #: In microseconds, where there is one.
+    recovery: dict[int, int] = field(default_factory=dict)
     #: Who names the system in a need, each once.
     dependants: list[tuple[int, ...]] = field(default_factory=list)
     #: For a system in a circle all of the circle, in order.
@@ -54,22 +58,12 @@ class Graph:
             state[i] = 0
         self._spare.append(state)
 
-    def members(self, i: int) -> list[tuple[NeedShape, tuple[int, ...]]]:
-        """Return the needs of a system, each with its members' numbers."""
-        pick = self.pick[i]
-        if pick is None:
-            return []
-        numbers: tuple[int, ...] = pick.__reduce__()[1]  # type: ignore[assignment]
-        needs, _ = self.shapes[self.shape[i]]
-        found, position = [], 0
-        for need in needs:
-            found.append((need, numbers[position : position + need[0]]))
-            position += need[0]
+    def needs(self, i: int) -> list[tuple[Rule, tuple[int, ...]]]:
+        """Return the needs of a system: the rule and the members of each."""
+        found = [(self.rules[need[0]], need[1:]) for need in self.soft[i]]
+        if hard := self.hard[i]:
+            found.insert(0, ((len(hard), _OUTAGE), hard))
         return found
-
-
-#: A system as `build` reads it: its code, its needs as (members, at_least, otherwise), its recovery.
-Row = tuple[str, Sequence[tuple[Sequence[str], int, int]], int]
 
 
 def build(rows: Iterable[Row]) -> Graph:
@@ -77,52 +71,68 @@ def build(rows: Iterable[Row]) -> Graph:
     given = list(rows)
     before = {row[0]: position for position, row in enumerate(given)}
     needed = [
-        [before[m] for m in dict.fromkeys(m for of, _, _ in needs for m in of) if m in before]
+        tuple(dict.fromkeys(before[m] for of, _, _ in needs for m in of if m in before)) if needs else ()
         for _, needs, _ in given
     ]
-    graph = Graph()
     components = _components(needed)
     order = [position for component in components for position in component]
-    graph.codes = [given[position][0] for position in order]
-    # The numbers are shared by everything below: an int of its own in each place would cost memory.
-    numbers = range(len(order))
-    graph.index = dict(zip(graph.codes, numbers, strict=True))
-    number_of = [0] * len(order)
-    for number in graph.index.values():
-        number_of[order[number]] = number
-    shapes: dict[Shape, int] = {}
-    felt: list[list[int]] = [[] for _ in order]
-    unknown = len(order)
-    for number in graph.index.values():
-        _, needs, recovery = given[order[number]]
-        flat = [graph.index.get(m, unknown) for of, _, _ in needs for m in of]
-        graph.pick.append(itemgetter(*flat) if flat else None)
-        shape = (tuple((len(of), at_least, otherwise) for of, at_least, otherwise in needs), recovery)
-        graph.shape.append(shapes.setdefault(shape, len(shapes)))
-        for member in needed[order[number]]:
-            felt[number_of[member]].append(number)
-    graph.shapes = list(shapes)
-    graph.dependants = [tuple(numbers) for numbers in felt]
+    graph = Graph(codes=[given[position][0] for position in order])
+    # One int object for each number, shared by all the tuples: an int of its own in each place costs memory.
+    graph.index = {code: number for number, code in enumerate(graph.codes)}
+    _set_needs(graph, [given[position] for position in order])
+    _set_dependants(graph, [[graph.index[given[m][0]] for m in needed[position]] for position in order])
     for component in components:
         if len(component) > 1 or component[0] in needed[component[0]]:
-            circle = tuple(sorted(number_of[position] for position in component))
+            circle = tuple(sorted(graph.index[given[position][0]] for position in component))
             graph.circles.update(dict.fromkeys(circle, circle))
     graph.longest_tail = _longest_tail(graph)
     return graph
 
 
+def _set_needs(graph: Graph, rows: Iterable[Row]) -> None:
+    number_of: Callable[[str], int | None] = graph.index.get
+    unknown = len(graph.codes)
+    rules: dict[Rule, int] = {}
+    once: dict[object, object] = {}
+    alike: dict[object, int] = {}
+    for number, (_, needs, recovery) in enumerate(rows):
+        hard: dict[int, None] = {}
+        soft = []
+        for of, at_least, otherwise in needs:
+            members = [n if (n := number_of(m)) is not None else unknown for m in of]
+            if otherwise == _OUTAGE and at_least == len(of):
+                hard.update(dict.fromkeys(members))
+            else:
+                soft.append((rules.setdefault((at_least, otherwise), len(rules)), *members))
+        all_of, some_of = tuple(hard), tuple(soft)
+        graph.hard.append(once.setdefault(all_of, all_of))  # type: ignore[arg-type]
+        graph.soft.append(once.setdefault(some_of, some_of))  # type: ignore[arg-type]
+        graph.alike.append(alike.setdefault((all_of, some_of, recovery), len(alike)))
+        if recovery:
+            graph.recovery[number] = recovery
+    graph.rules = list(rules)
+
+
+def _set_dependants(graph: Graph, needed: Iterable[Sequence[int]]) -> None:
+    felt: dict[int, list[int]] = {}
+    for number, members in zip(graph.index.values(), needed, strict=True):
+        for member in members:
+            felt.setdefault(member, []).append(number)
+    graph.dependants = [tuple(felt.get(number, ())) for number in range(len(graph.codes))]
+
+
 def _longest_tail(graph: Graph) -> int:
     """Return the greatest sum of recoveries along a path; a circle adds its longest recovery once."""
-    if not any(recovery for _, recovery in graph.shapes):
+    if not graph.recovery:
         return 0
+    recovery = graph.recovery.get
     tails = [0] * (len(graph.codes) + 1)
     for i, dependants in enumerate(graph.dependants):
         circle = graph.circles.get(i)
         if circle is None:
-            tails[i] += graph.shapes[graph.shape[i]][1]
+            tails[i] += recovery(i, 0)
         elif circle[0] == i:
-            longest = max(graph.shapes[graph.shape[j]][1] for j in circle)
-            reached = max(tails[j] for j in circle) + longest
+            reached = max(tails[j] for j in circle) + max(recovery(j, 0) for j in circle)
             for j in circle:
                 tails[j] = reached
         for dependant in dependants:

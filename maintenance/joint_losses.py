@@ -9,7 +9,8 @@ from datetime import datetime
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.causes import explained
 from maintenance.interventions import Plan, Window
-from maintenance.propagation import DEGRADED, Line, Spread, instant_of, overlay, spread, tick_of
+from maintenance.lines import DEGRADED, Line, instant_of, overlay, tick_of
+from maintenance.propagation import Spread, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def joint_losses(
     lost = _lost_lines(together, alone, by_others)
     graph = together.graph
     groups: dict[tuple[int, int, int, tuple[str, ...]], list[int]] = {}
-    origins = [i for i in lost if not any(m in lost for _, members in graph.members(i) for m in members)]
+    origins = [i for i in lost if not any(m in lost for _, members in graph.needs(i) for m in members)]
     # A circle that is lost as a whole has no first member; then all of it is the origin.
     origins = origins or list(lost)
     windows: dict[str, list[Window]] = {}

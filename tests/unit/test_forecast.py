@@ -10,7 +10,8 @@ import pytest
 from maintenance.catalogue import Impact
 from maintenance.forecast import forecast, touching, windows_by
 from maintenance.interventions import Window, Work
-from maintenance.propagation import need_impact, spread
+from maintenance.lines import need_impact
+from maintenance.propagation import spread
 from tests.builders import a_catalogue, a_need, a_phase, a_plan, a_system, at
 
 NONE, REDUCED, DEGRADED, OUTAGE = Impact

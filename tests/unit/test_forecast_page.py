@@ -13,7 +13,7 @@ from maintenance import clashes
 from maintenance.catalogue import Impact
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.forecast import forecast
-from maintenance.propagation import need_impact
+from maintenance.lines import need_impact
 
 PAGE = (Path(__file__).parents[2] / "docs" / "forecast.md").read_text(encoding="utf-8")
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from maintenance.catalogue import Audience, Catalogue, Operator, System
 from maintenance.catalogue_documents import audience_document, operator_document, system_document
 from maintenance.catalogue_store import hold_catalogue, load_catalogue, save_catalogue
-from maintenance.errors import JanelaError
+from maintenance.errors import JanelaError, StepRefused
 from maintenance.events import CatalogueChanged
-from maintenance.lifecycle import COUNTED, Actor, RunState
+from maintenance.lifecycle import COUNTED, Actor, Role, RunState
 from maintenance.models import CatalogueRevision
 from maintenance.queries import (
     append_event,
@@ -77,8 +77,11 @@ def import_catalogue(
         now: The present instant.
 
     Raises:
+        StepRefused: When the person may not change plans.
         StillWorkedOn: When pruning would retire a system that an announced or running plan works on.
     """
+    if not by.role.covers(Role.PLANNER):
+        raise StepRefused("Importing a catalogue needs the role planner; ask somebody with that role.")
     hold_catalogue(session)
     present = load_catalogue(session)
     report = compare(session, document, prune=prune)

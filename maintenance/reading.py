@@ -84,7 +84,7 @@ def decode(raw: bytes, *, file: str = "", limit_mb: int = 64) -> str:
 
     if len(raw) > limit_mb * _MEGABYTE:
         raise refuse(
-            f"The document has {len(raw) / _MEGABYTE:.1f} MB; at most {limit_mb} MB are read. Split it, or raise "
+            f"The document has more than {limit_mb} MB, the most that is read. Split it, or raise "
             "JANELA_IMPORT_LIMIT_MB."
         )
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):

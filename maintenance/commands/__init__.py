@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
-from maintenance.commands import forecast, installation, users
+from maintenance.commands import catalogue, forecast, installation, interventions, plan, users
 
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
     installation.register(cli)
+    catalogue.register(cli)
     forecast.register(cli)
+    plan.register(cli)
+    interventions.register(cli)
     users.register(cli)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from notifications.commands import deliveries, tick
+from notifications.commands import deliveries, directory, tick
 
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
+    directory.register(cli)
     deliveries.register(cli)
     tick.register(cli)

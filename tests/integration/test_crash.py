@@ -1,0 +1,198 @@
+"""Processes killed with SIGKILL at every place between an event and its last outcome: nothing is lost.
+
+A message may leave twice only where the ledger says that nobody knew whether it had left, and an
+SMS never. `JANELA_TEST_KILLS` and `JANELA_TEST_RECIPIENTS` make the last test longer.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from maintenance.database import Database
+from maintenance.models import EventRow
+from maintenance.settings import ROOT
+from notifications.claims import LEASE
+from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow
+from notifications.retries import State
+from tests.builders import a_phase, a_plan, a_system
+from tests.crashing import THREADS
+from tests.ledgers import a_reader, addresses, queue, states
+from tests.lives import MORNING, announced, import_systems
+
+KILLS = int(os.environ.get("JANELA_TEST_KILLS", "4"))
+RECIPIENTS = int(os.environ.get("JANELA_TEST_RECIPIENTS", "300"))
+#: Longer than a lease, and than an ambiguous mail waits for its second try.
+LATER = LEASE + timedelta(minutes=1)
+
+
+class Installation:
+    """A database on which one process after the other works, until each dies or is done."""
+
+    def __init__(self, database: Database, log: Path) -> None:
+        self.database = database
+        self.now = MORNING
+        self._log = log
+
+    def run(self, point: str = "never") -> None:
+        """Let a fresh process look at everything due; it dies at `point`, and a lease's length passes."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "tests.crashing",
+                self.database.url,
+                str(self._log),
+                self.now.isoformat(),
+                point,
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        expected = 0 if point == "never" else -signal.SIGKILL
+        assert done.returncode == expected, done.stderr
+        self.now += LATER
+
+    def taken(self) -> Counter[int]:
+        """Return how often the far side took each delivery."""
+        text = self._log.read_text() if self._log.exists() else ""
+        return Counter(int(line) for line in text.split())
+
+    def told(self, kind: str = "resent") -> Counter[int]:
+        """Return how often the ledger has an event of that kind for each delivery."""
+        with self.database.read() as session:
+            return Counter(
+                session.scalars(select(DeliveryEventRow.delivery_id).where(DeliveryEventRow.kind == kind))
+            )
+
+
+@pytest.fixture
+def installation(any_database: Database, tmp_path: Path) -> Installation:
+    return Installation(any_database, tmp_path / "taken.log")
+
+
+def announce(installation: Installation) -> None:
+    with installation.database.write() as session:
+        import_systems(session, a_system("PEM", "DB", public=True), a_system("DB"))
+        for address in addresses(25):
+            a_reader(session, address, "PEM")
+    with installation.database.write() as session:
+        announced(session, a_plan("W", a_phase(40, 44, "DB")))
+
+
+@pytest.mark.parametrize("point", ["planning", "fan-out", "claimed"])
+def test_process_killed_before_anything_left_loses_and_repeats_nothing(
+    installation: Installation, point: str
+) -> None:
+    announce(installation)
+
+    installation.run(point)
+    assert not installation.taken()
+    installation.run()
+    installation.run()
+
+    with installation.database.read() as session:
+        kinds = Counter(session.scalars(select(NoticeRow.kind)))
+        ids = list(session.scalars(select(DeliveryRow.id)))
+    assert kinds["announcement"] == 1
+    assert len(ids) == 25
+    assert set(states(installation.database, ids)) == {State.ACCEPTED}
+    assert installation.taken() == dict.fromkeys(ids, 1)
+    assert not installation.told("resent")
+
+
+def test_event_without_its_notices_is_found_by_the_next_process(installation: Installation) -> None:
+    announce(installation)
+    installation.run("planning")
+    with installation.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(EventRow).where(EventRow.reference == "W"))
+        assert not session.scalar(select(func.count()).select_from(NoticeRow))
+
+    installation.run()
+
+    with installation.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(NoticeRow))
+
+
+def test_mail_killed_while_it_went_out_is_sent_again_and_the_ledger_says_so(
+    installation: Installation,
+) -> None:
+    ids = queue(installation.database, addresses(25), now=MORNING)
+
+    installation.run("taken:5")
+    installation.run()
+    installation.run()
+
+    assert set(states(installation.database, ids)) == {State.ACCEPTED}
+    assert installation.taken().keys() == set(ids), "lost"
+    twice = {id_ for id_, count in installation.taken().items() if count > 1}
+    assert twice
+    assert twice <= set(installation.told("resent"))
+
+
+def test_mail_killed_before_its_batch_left_is_not_lost(installation: Installation) -> None:
+    ids = queue(installation.database, addresses(25), now=MORNING)
+
+    installation.run("sending")
+    assert not installation.taken()
+    installation.run()
+    installation.run()
+
+    assert installation.taken() == dict.fromkeys(ids, 1)
+
+
+@pytest.mark.parametrize("point", ["sending", "taken:1"])
+def test_sms_killed_while_it_went_out_is_never_sent_again_by_itself(
+    installation: Installation, point: str
+) -> None:
+    ids = queue(installation.database, [f"+35100000000{n}" for n in range(4)], now=MORNING, channel="sms")
+
+    installation.run(point)
+    installation.run()
+    installation.run()
+
+    assert max(installation.taken().values()) == 1
+    assert sorted(states(installation.database, ids)) == [State.ACCEPTED] * 3 + [State.AMBIGUOUS]
+
+
+def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(installation: Installation) -> None:
+    chance = random.Random(2019)
+    ids = queue(installation.database, addresses(RECIPIENTS), now=MORNING, useful_for=timedelta(days=300))
+
+    for _ in range(KILLS):
+        left = RECIPIENTS - len(installation.taken())
+        installation.run(f"taken:{chance.randint(1, max(left // 3, 1))}")
+    installation.run()
+    installation.run()
+
+    taken = installation.taken()
+    assert taken.keys() == set(ids), "lost"
+    assert set(states(installation.database, ids)) <= {State.ACCEPTED, State.NEEDS_REVIEW}
+    repeated = taken.total() - len(ids)
+    assert repeated <= KILLS * THREADS * 10
+    again = installation.told("resent")
+    assert all(count - 1 <= again[id_] for id_, count in taken.items())
+
+
+def test_nothing_is_sent_after_its_use_has_passed_however_long_the_process_was_down(
+    installation: Installation,
+) -> None:
+    ids = queue(installation.database, addresses(5), now=MORNING, useful_for=timedelta(hours=1))
+    installation.run("claimed")
+    installation.now = MORNING + timedelta(hours=1)
+
+    installation.run()
+
+    assert not installation.taken()
+    assert set(states(installation.database, ids)) == {State.EXPIRED}

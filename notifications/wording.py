@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, get_timezone_location
@@ -19,7 +20,7 @@ from notifications.errors import MissingTranslations
 
 #: The gettext domain of everything that notices say.
 DOMAIN = "notices"
-_FOLDER = ROOT / "translations"
+FOLDER = ROOT / "translations"
 #: Which country's dates a language without a country has.
 _COUNTRY = {"pt": "pt_PT", "en": "en_GB"}
 
@@ -177,7 +178,7 @@ def _mark(local: datetime) -> str:
 
 
 @lru_cache(maxsize=64)
-def words_for(language: str) -> Words:
+def words_for(language: str, folder: Path = FOLDER) -> Words:
     """Return the language for a reader who wants `language`: that, its base language, or English.
 
     Raises:
@@ -185,14 +186,14 @@ def words_for(language: str) -> Words:
     """
     wanted = language.replace("-", "_")
     for code in (wanted, wanted.partition("_")[0]):
-        sentences = _FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+        sentences = folder / code / "LC_MESSAGES" / f"{DOMAIN}.po"
         if code and code.replace("_", "").isalnum() and sentences.exists():
             if not sentences.with_suffix(".mo").exists():
                 raise MissingTranslations(
                     "The sentences of notices in %(language)s are not compiled; run `make setup`.",
                     language=code,
                 )
-            translations = Translations.load(str(_FOLDER), [code], DOMAIN)
+            translations = Translations.load(str(folder), [code], DOMAIN)
             return Words(code.replace("_", "-"), _locale(wanted, code), translations)
     return Words("en", Locale.parse("en_GB"), NullTranslations())
 
@@ -202,8 +203,3 @@ def _locale(wanted: str, code: str) -> Locale:
         return Locale.parse(_COUNTRY.get(wanted, wanted))
     except (UnknownLocaleError, ValueError):
         return Locale.parse(_COUNTRY.get(code, code))
-
-
-def offered(languages: Iterable[str]) -> tuple[str, ...]:
-    """Return the languages that notices really have, each once, for readers who ask for `languages`."""
-    return tuple(dict.fromkeys(words_for(language).language for language in languages))

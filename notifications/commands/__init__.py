@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from notifications.commands import deliveries, directory, tick
+from notifications.commands import deliveries, directory, serve, tick
 
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
+    serve.register(cli)
     directory.register(cli)
     deliveries.register(cli)
     tick.register(cli)

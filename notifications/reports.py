@@ -36,6 +36,8 @@ class Filter:
     address: str | None = None
     channel: str | None = None
     states: Collection[State] = ()
+    #: Part of an address or of a name.
+    words: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return them in SQL, over deliveries joined with notices, messages and recipients."""
@@ -57,6 +59,11 @@ class Filter:
             found.append(DeliveryRow.channel == self.channel)
         if self.states:
             found.append(DeliveryRow.state.in_(self.states))
+        if self.words is not None:
+            address, name = RecipientRow.address, RecipientRow.name
+            found.append(
+                address.icontains(self.words, autoescape=True) | name.icontains(self.words, autoescape=True)
+            )
         return found
 
 
@@ -79,6 +86,7 @@ class Told:
     #: Codes, by code, separated by spaces.
     institutions: str
     language: str
+    subject: str
     state: str
     attempts: int
     failure: str
@@ -87,7 +95,15 @@ class Told:
     expires_at: datetime
 
 
-def told(session: Session, which: Filter, *, limit: int | None = None, after: int = 0) -> Iterator[Told]:
+def told(
+    session: Session,
+    which: Filter,
+    *,
+    limit: int | None = None,
+    after: int = 0,
+    before: int | None = None,
+    newest_first: bool = False,
+) -> Iterator[Told]:
     """Yield deliveries in the order in which they were queued, without holding them all in memory.
 
     Args:
@@ -95,12 +111,16 @@ def told(session: Session, which: Filter, *, limit: int | None = None, after: in
         which: Which deliveries.
         limit: At most so many; all unless said.
         after: Only those with a higher id: the next page.
+        before: Only those with a lower id: the next page when the newest come first.
+        newest_first: The other way round.
     """
     institutions = _Institutions(session)
-    rows = session.execute(
-        _query(which).where(DeliveryRow.id > after).limit(limit), execution_options={"yield_per": 1000}
-    )
-    for delivery, notice, recipient, language, scope_id in rows:
+    query = _query(which).where(DeliveryRow.id > after).limit(limit)
+    if before is not None:
+        query = query.where(DeliveryRow.id < before)
+    query = query.order_by(DeliveryRow.id.desc() if newest_first else DeliveryRow.id)
+    rows = session.execute(query, execution_options={"yield_per": 1000})
+    for delivery, notice, recipient, language, subject, scope_id in rows:
         yield Told(
             delivery=delivery.id,
             queued_at=delivery.queued_at,
@@ -116,6 +136,7 @@ def told(session: Session, which: Filter, *, limit: int | None = None, after: in
             name=recipient.name,
             institutions=institutions.of(scope_id),
             language=language,
+            subject=subject,
             state=delivery.state,
             attempts=delivery.attempts,
             failure=delivery.failure,
@@ -148,14 +169,15 @@ def history(session: Session, delivery_id: int) -> Sequence[DeliveryEventRow]:
 
 def _query(
     which: Filter,
-) -> Select[DeliveryRow, NoticeRow, RecipientRow, str, int]:
+) -> Select[DeliveryRow, NoticeRow, RecipientRow, str, str, int]:
     return (
-        select(DeliveryRow, NoticeRow, RecipientRow, MessageRow.language, MessageRow.scope_id)
+        select(
+            DeliveryRow, NoticeRow, RecipientRow, MessageRow.language, MessageRow.subject, MessageRow.scope_id
+        )
         .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
         .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
         .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
         .where(*which.conditions())
-        .order_by(DeliveryRow.id)
     )
 
 

@@ -68,4 +68,5 @@ def a_parcel(delivery_id: int = 1, recipient: str = "", **changes: Any) -> Parce
 
 def a_text(delivery_id: int = 1, recipient: str = "+351910000001", **changes: Any) -> Parcel:
     """Return an SMS that is ready to go."""
-    return replace(a_parcel(delivery_id, recipient), message=a_composed().sms.encode(), subject="", **changes)
+    text = {"message": a_composed().sms.encode(), "subject": ""}
+    return replace(a_parcel(delivery_id, recipient), **(text | changes))

@@ -1,0 +1,130 @@
+"""The words of the ledger for pages: kinds of notices, states of deliveries, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+from flask_babel import lazy_gettext
+
+from notifications.retries import State
+from notifications.tallies import BAD, GOOD
+from notifications.timetable import NoticeKind
+
+KIND_WORDS = {
+    NoticeKind.ANNOUNCEMENT: lazy_gettext("Announcement"),
+    NoticeKind.CHANGE: lazy_gettext("Change"),
+    NoticeKind.REMINDER: lazy_gettext("Reminder"),
+    NoticeKind.START: lazy_gettext("Start"),
+    NoticeKind.UPDATE: lazy_gettext("Update"),
+    NoticeKind.EXTENSION: lazy_gettext("Extension"),
+    NoticeKind.RESTORED: lazy_gettext("Service restored"),
+    NoticeKind.COMPLETION: lazy_gettext("Completion"),
+    NoticeKind.CANCELLATION: lazy_gettext("Cancellation"),
+}
+STATE_WORDS = {
+    State.QUEUED: lazy_gettext("Waiting"),
+    State.HELD: lazy_gettext("Held back for now"),
+    State.RETRY_WAIT: lazy_gettext("To be tried again"),
+    State.CONFIG_ERROR: lazy_gettext("Stopped: settings"),
+    State.LEASED: lazy_gettext("Taken up"),
+    State.SENDING: lazy_gettext("Being sent"),
+    State.AMBIGUOUS: lazy_gettext("In doubt"),
+    State.NEEDS_REVIEW: lazy_gettext("In doubt: needs a person"),
+    State.ACCEPTED: lazy_gettext("Handed over"),
+    State.DELIVERED: lazy_gettext("Delivered"),
+    State.BOUNCED_SOFT: lazy_gettext("Came back for now"),
+    State.BOUNCED_HARD: lazy_gettext("Came back"),
+    State.UNDELIVERED: lazy_gettext("Not delivered"),
+    State.FAILED_PERMANENT: lazy_gettext("Refused"),
+    State.OPTED_OUT: lazy_gettext("Opted out"),
+    State.SUPPRESSED: lazy_gettext("Address suppressed"),
+    State.SUPERSEDED: lazy_gettext("Superseded"),
+    State.EXPIRED: lazy_gettext("Expired"),
+    State.CANCELLED: lazy_gettext("Taken back"),
+}
+CHANNEL_WORDS = {"email": lazy_gettext("E-mail"), "sms": lazy_gettext("SMS")}
+TRANSPORT_WORDS = {
+    "outbox": lazy_gettext("kept in the outbox"),
+    "smtp": lazy_gettext("by the mail relay"),
+    "twilio": lazy_gettext("by Twilio"),
+}
+NOTICE_STATE_WORDS = {
+    "planned": lazy_gettext("Planned"),
+    "fanned_out": lazy_gettext("Sent out"),
+    "superseded": lazy_gettext("Superseded"),
+    "expired": lazy_gettext("Expired"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A stretch of a progress bar, in hundredths of its length."""
+
+    tone: str
+    x: float
+    width: float
+    count: int
+
+
+def shares(counts: Mapping[State, int]) -> list[Share]:
+    """Return the stretches of a bar that shows how far deliveries have come: good, open, quiet, bad."""
+    total = sum(counts.values()) or 1
+    found, x = [], 0.0
+    for tone in ("good", "open", "quiet", "bad"):
+        count = sum(number for state, number in counts.items() if delivery_tone(state) == tone)
+        if count:
+            # A handful among thousands is still to be seen.
+            width = max(count * 100 / total, 0.6)
+            found.append(Share(tone, round(x, 2), round(width, 2), count))
+            x += width
+    return found
+
+
+def kind_label(kind: str) -> str:
+    """Return what a kind of notice is called."""
+    return str(KIND_WORDS[NoticeKind(kind)]) if kind in list(NoticeKind) else kind
+
+
+def delivery_label(state: str) -> str:
+    """Return what a delivery's state is called."""
+    return str(STATE_WORDS[State(state)])
+
+
+def delivery_tone(state: str) -> str:
+    """Return good, bad, open or quiet: what colour and shape repeat the word of a state."""
+    if state in GOOD:
+        return "good"
+    if state in BAD:
+        return "bad"
+    return "quiet" if State(state).is_final else "open"
+
+
+def channel_label(channel: str) -> str:
+    """Return what a channel is called."""
+    return str(CHANNEL_WORDS.get(channel, channel))
+
+
+def transport_label(transport: str) -> str:
+    """Return how a message travelled, as in “kept in the outbox”."""
+    return str(TRANSPORT_WORDS.get(transport, transport))
+
+
+def notice_state_label(state: str) -> str:
+    """Return where a notice stands."""
+    return str(NOTICE_STATE_WORDS.get(state, state))
+
+
+def init_app(app: Flask) -> None:
+    """Make the filters known to every template."""
+    for function in (
+        kind_label,
+        delivery_label,
+        delivery_tone,
+        channel_label,
+        transport_label,
+        notice_state_label,
+        shares,
+    ):
+        app.add_template_filter(function)

@@ -17,7 +17,8 @@
     const data = new URLSearchParams(new FormData(form, button));
     form.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(form.action, { method: "POST", body: data, credentials: "same-origin" });
+      // Not `form.action`: that is the list of the buttons of that name.
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body: data, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("plan-form");
       if (!fresh) throw new Error("no form in the answer");

@@ -29,8 +29,10 @@ from maintenance.queries import (
 )
 from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now
+from maintenance.web.languages import page_language
 from maintenance.web.plan_changes import changes_between
 from maintenance.web.plan_preview import grouped
+from maintenance.web.systems_search import names_of
 
 bp = Blueprint("plan", __name__, url_prefix="/plan")
 
@@ -190,7 +192,7 @@ def show(reference: str) -> ResponseReturnValue:
             actor=actor(),
             gates=gates_in_force(case.row),
             log=list(reversed(events_of(session, reference))),
-            catalogue=load_catalogue(session),
+            names=names_of(session, case.plan.systems, language=page_language()),
             panels=panels_for(reference),
             at=now(),
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import available_timezones
 
 from flask import request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 from wtforms import FieldList
 
@@ -68,7 +70,16 @@ class Desk:
     @property
     def errors(self) -> list[tuple[str, str]]:
         """Return everything that is wrong, each with the id of its field, "" where there is none."""
-        return [("", problem) for problem in self.problems] + errors_of(self.form)
+        placed = [(id, self._whereabouts(id) + message) for id, message in errors_of(self.form)]
+        return [("", problem) for problem in self.problems] + placed
+
+    def _whereabouts(self, field_id: str) -> str:
+        """Return which phase a field belongs to, to begin the sentence of its error; "" for other fields."""
+        if len(self.form.phases) < 2 or not (match := re.match(r"phases-(\d+)-", field_id)):
+            return ""
+        ids = [row.id for row in self.form.phases]
+        number = ids.index(f"phases-{match[1]}") + 1
+        return f"{gettext('Phase %(number)s', number=number)}: "
 
     def obey(self, session: Session) -> bool:
         """Return whether the button only changed the form, which it then has."""

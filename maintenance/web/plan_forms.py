@@ -26,7 +26,15 @@ from maintenance.catalogue import Impact
 from maintenance.errors import InvalidTime, Problem
 from maintenance.interventions import DEFAULT_REMINDERS
 from maintenance.texts import Text
-from maintenance.web.forms import BaseForm, LongWordsForm, WordsForm, add_error, text_document, words_rows
+from maintenance.web.forms import (
+    BaseForm,
+    LongWordsForm,
+    SomeWords,
+    WordsForm,
+    add_error,
+    text_document,
+    words_rows,
+)
 from maintenance.web.presentation import IMPACT_WORDS, duration
 from maintenance.web.workspace_words import CLASS_WORDS, PHASE_WORDS
 from maintenance.windows import format_duration, parse_duration
@@ -114,6 +122,18 @@ class PhaseForm(BaseForm):
     #: What to look for among the systems; no part of the document.
     find = StringField(lazy_gettext("Find a system to add"))
 
+    def validate_start(self, field: Field) -> None:
+        """Ask for a start."""
+        if not field.data:
+            raise ValidationError(str(lazy_gettext("Enter when the phase starts.")))
+
+    def validate_end(self, field: Field) -> None:
+        """Ask for one of the two ways to say when the phase is over."""
+        if not field.data and not self.length.data:
+            raise ValidationError(str(lazy_gettext("Enter when the phase ends, or how long it lasts.")))
+        if field.data and self.length.data:
+            raise ValidationError(str(lazy_gettext("Keep the end or the length, not both.")))
+
     def validate_length(self, field: Field) -> None:
         """Refuse what is no length."""
         if field.data:
@@ -169,7 +189,10 @@ class PlanForm(BaseForm):
     """The whole intervention."""
 
     reference = StringField(lazy_gettext("Reference"))
-    title = FieldList(FormField(WordsForm))
+    title = FieldList(
+        FormField(WordsForm),
+        validators=[SomeWords(lazy_gettext("Give the intervention a title, in one language at least."))],
+    )
     description = FieldList(FormField(LongWordsForm))
     intervention_class = RadioField(
         lazy_gettext("Class"),

@@ -108,8 +108,8 @@ class MoveForm(ToldForm):
         local_time_of(field)
 
     def preview(self, session: Session, reference: str, *, now: datetime) -> Preview | None:
-        """Return the windows at the new time, once one was typed that can be read."""
-        start = None if self.start.errors else local_time_of(self.start)
+        """Return the windows at the new time, once one was typed and can be read."""
+        start = local_time_of(self.start) if self.seen.data == self.start.data else None
         return scheduling.preview_move(session, reference, start, now=now) if start else None
 
     def is_confirmed(self) -> bool:

@@ -39,6 +39,16 @@ class Group:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The systems of one time and impact."""
+
+    impact: Impact
+    start: datetime
+    end: datetime
+    systems: tuple[str, ...]
+
+
 def grouped(windows: Iterable[Window], catalogue: Catalogue, reference: str) -> list[Group]:
     """Return the windows by time and impact, the worst of a time first."""
 
@@ -48,6 +58,19 @@ def grouped(windows: Iterable[Window], catalogue: Catalogue, reference: str) -> 
     # A stable sort: within a group the forecast's order, by code, stays.
     in_order = sorted(windows, key=time_and_impact)
     return [_group(list(members), catalogue, reference) for _, members in groupby(in_order, time_and_impact)]
+
+
+def spans(windows: Iterable[Window]) -> list[Span]:
+    """Return the windows by time and impact with their systems alone, for a comparison of before and after."""
+
+    def time_and_impact(window: Window) -> tuple[datetime, datetime, Impact]:
+        return window.start, window.end, window.impact
+
+    in_order = sorted(windows, key=time_and_impact)
+    return [
+        Span(impact, start, end, tuple(window.system for window in members))
+        for (start, end, impact), members in groupby(in_order, time_and_impact)
+    ]
 
 
 def _group(windows: Sequence[Window], catalogue: Catalogue, reference: str) -> Group:

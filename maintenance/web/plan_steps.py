@@ -96,6 +96,7 @@ def _page(session: Session, case: Case, step: Step, form: StepForm, *, refused: 
         plan=form.plan,
         step=step,
         form=form,
+        names=names_of(session, form.plan.systems, language=page_language()),
         preview=preview,
         groups=grouped(preview.windows, catalogue, reference) if preview and catalogue else [],
         errors=([("", refused)] if refused else []) + errors_of(form),

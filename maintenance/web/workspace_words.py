@@ -10,6 +10,7 @@ from maintenance.interventions import InterventionClass, PhaseKind
 from maintenance.lifecycle import Role, Step
 from maintenance.texts import Text
 from maintenance.web.forms import label_of
+from maintenance.web.plan_preview import spans
 
 ROLE_WORDS = {
     Role.READER: lazy_gettext("Reader: sees everything, changes nothing"),
@@ -87,6 +88,7 @@ def init_app(app: Flask) -> None:
     for function in (role_label, class_label, phase_kind, step_button, event_label, event_detail):
         app.add_template_filter(function)
     app.add_template_filter(Text.of, "as_text")
+    app.add_template_filter(spans, "window_spans")
     app.add_template_global(label_of)
 
 

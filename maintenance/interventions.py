@@ -65,8 +65,8 @@ class Phase:
         return self.started_at is not None and self.ended_at is None
 
     def is_overrun(self, now: datetime) -> bool:
-        """Return whether it is open past its planned end."""
-        return self.is_open and now >= self.end
+        """Return whether it is open past its planned end; checks without impact may take their time."""
+        return self.is_open and now >= self.end and self.impact > Impact.NO_IMPACT
 
     def stretches(self, now: datetime | None = None) -> Iterator[tuple[Work, datetime, datetime]]:
         """Yield each work with the start and end that count: the real ones where known.

@@ -56,7 +56,7 @@ def start(
         raise StepRefused(
             "Phase %(phase)s was to be over by %(end)s; move the intervention or extend the phase, then start it.",
             phase=chosen.id,
-            end=f"{chosen.end:%Y-%m-%d %H:%M} UTC",
+            end=steps.said(chosen.end, plan),
         )
     return _begin(session, row, plan, chosen, started_at=now, reason=reason, by=by, now=now)
 
@@ -171,8 +171,8 @@ def extend(
         raise StepRefused(
             "The new end, %(end)s, is not after the planned end, %(planned)s, and after now; give a later one. "
             "To end early, restore service or complete the intervention.",
-            end=f"{end:%Y-%m-%d %H:%M} UTC",
-            planned=f"{chosen.end:%Y-%m-%d %H:%M} UTC",
+            end=steps.said(end, plan),
+            planned=steps.said(chosen.end, plan),
         )
     return publish(
         session,
@@ -204,12 +204,13 @@ def verify(
     take_turn(session)
     row = take_step(session, reference, Step.VERIFY, by=by)
     restoration = steps.restored(standing(row), phases, systems, now)
+    is_back = steps.is_restored(restoration.plan)
     return publish(
         session,
         row,
-        restoration.plan,
+        steps.checked(restoration.plan, now) if is_back else restoration.plan,
         ServiceRestored,
-        run_state=RunState.VERIFYING if steps.is_restored(restoration.plan) else RunState.RUNNING,
+        run_state=RunState.VERIFYING if is_back else RunState.RUNNING,
         reason=reason,
         by=by,
         now=now,

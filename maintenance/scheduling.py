@@ -104,7 +104,7 @@ def _next_reference(session: Session, now: datetime) -> str:
         select(InterventionRow.reference).where(InterventionRow.reference.startswith(prefix, autoescape=True))
     )
     numbers = [int(rest) for reference in taken if (rest := reference.removeprefix(prefix)).isdecimal()]
-    return f"{prefix}{max(numbers, default=0) + 1}"
+    return f"{prefix}{max(numbers, default=0) + 1:04d}"
 
 
 def _checked(session: Session, plan: Plan) -> Plan:
@@ -294,7 +294,7 @@ def _announce(
     if plan.end <= now:
         raise StepRefused(
             "It would be over before it was announced: it ends at %(end)s. Give it times to come.",
-            end=f"{plan.end:%Y-%m-%d %H:%M} UTC",
+            end=steps.said(plan.end, plan),
         )
     kind: type[InterventionAnnounced | InterventionChanged] = InterventionAnnounced
     if latest_published(row) is not None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from maintenance.catalogue import Impact
 from maintenance.errors import InvalidTime, StepRefused
-from maintenance.interventions import Phase, Plan
+from maintenance.interventions import Phase, PhaseKind, Plan
 from maintenance.windows import resolve, zone
 
 
@@ -24,7 +24,7 @@ def has_begun(plan: Plan) -> bool:
 
 def is_restored(plan: Plan) -> bool:
     """Return whether no phase with an impact is open or still to come."""
-    return not any(phase.is_open or is_to_come(phase) for phase in plan.phases)
+    return not any(phase.is_open or is_to_come(phase) for phase in plan.impact_phases)
 
 
 def is_overrun(plan: Plan, now: datetime) -> bool:
@@ -66,7 +66,7 @@ def _shifted_on_the_wall(phase: Phase, shift: timedelta, zone_name: str) -> Phas
 
 def begun(plan: Plan, phase_id: str, at: datetime) -> Plan:
     """Return the plan with that phase begun at `at`."""
-    return plan.with_phases({phase_id: replace(plan.phase(phase_id), started_at=at)})
+    return plan.with_phases({phase_id: replace(plan.phase(phase_id), started_at=_whole(at))})
 
 
 def next_to_start(plan: Plan, phase_id: str | None = None) -> Phase:
@@ -181,6 +181,7 @@ def restored(plan: Plan, phases: Collection[str], systems: Collection[str], now:
     Raises:
         StepRefused: When nothing is open, or something named is not.
     """
+    now = _whole(now)
     open_phases = [phase for phase in plan.impact_phases if phase.is_open]
     if not open_phases:
         raise StepRefused("No phase is open, so no service can be restored.")
@@ -229,21 +230,31 @@ def _refuse_others(named: Collection[str], possible: Iterable[str], what: str) -
         )
 
 
+def checked(plan: Plan, now: datetime) -> Plan:
+    """Return the plan with its verification phases begun, those without impact: service is back, checks go on."""
+    checks = {
+        phase.id: replace(phase, started_at=_whole(now))
+        for phase in plan.phases
+        if phase.kind is PhaseKind.VERIFICATION
+        and phase.impact == Impact.NO_IMPACT
+        and phase.started_at is None
+    }
+    return plan.with_phases(checks)
+
+
 def ended(plan: Plan, now: datetime) -> Plan:
     """Return the plan with everything over: open phases end now, those to come do not take place.
 
     A phase that did not take place has an end and no start, its end at its planned start or before,
     so that it counts for no time.
     """
-    return replace(
-        plan,
-        phases=tuple(
-            phase
-            if phase.ended_at is not None
-            else replace(phase, ended_at=now if phase.is_open else min(now, phase.start))
-            for phase in plan.phases
-        ),
-    )
+    now = _whole(now)
+    over = {
+        phase.id: replace(phase, ended_at=now if phase.is_open else min(now, phase.start))
+        for phase in plan.phases
+        if phase.is_open or is_to_come(phase)
+    }
+    return plan.with_phases(over)
 
 
 def with_unused_ids(plan: Plan, taken: Collection[str]) -> Plan:
@@ -267,6 +278,16 @@ def removed_phases(before: Plan, after: Plan) -> tuple[Phase, ...]:
     kept = {phase.id for phase in after.phases}
     known = {phase.id: phase for phase in (*before.removed_phases, *before.phases)}
     return tuple(phase for phase in known.values() if phase.id not in kept)
+
+
+def _whole(instant: datetime) -> datetime:
+    """Return the instant without fractions of a second: calendars know none, and people mean none."""
+    return instant.replace(microsecond=0)
+
+
+def said(instant: datetime, plan: Plan) -> str:
+    """Return the wall time in the plan's zone, as sentences to planners say it: `2019-11-30 14:00 WET`."""
+    return f"{instant.astimezone(zone(plan.timezone)):%Y-%m-%d %H:%M %Z}"
 
 
 def _local(instant: datetime, zone_name: str, written: datetime | None = None) -> datetime:

@@ -277,10 +277,10 @@ def test_a_reference_is_given_where_the_plan_has_none(database: Database) -> Non
             scheduling.draft(session, replace(WORK, reference=""), by=PLANNER, now=MORNING) for _ in range(2)
         ]
 
-        assert [row.reference for row in rows] == ["INT-2026-1", "INT-2026-2"]
+        assert [row.reference for row in rows] == ["INT-2026-0001", "INT-2026-0002"]
         version = pending(rows[0])
         assert version is not None
-        assert plan_of(version).reference == "INT-2026-1"
+        assert plan_of(version).reference == "INT-2026-0001"
 
 
 def test_a_reference_that_is_taken_is_refused(database: Database) -> None:

@@ -371,6 +371,6 @@ def test_two_people_who_draft_at_once_get_two_references(database: Database) -> 
 
     results = at_once(draft, draft, draft)
 
-    assert sorted(map(str, results)) == ["INT-2026-1", "INT-2026-2", "INT-2026-3"]
+    assert sorted(map(str, results)) == ["INT-2026-0001", "INT-2026-0002", "INT-2026-0003"]
     with database.read() as session:
         assert len(list_interventions(session)) == 3

@@ -300,3 +300,27 @@ def test_removed_phases_are_remembered_from_version_to_version() -> None:
 
     assert second.removed_phases == (p3,)
     assert steps.removed_phases(second, a_plan("W", p1)) == (p3, p2)
+
+
+def test_checks_begin_when_service_is_back_and_end_with_everything_else() -> None:
+    check = a_phase(18, 20, ("DB", Impact.NO_IMPACT), id="p2", kind=PhaseKind.VERIFICATION)
+    preparation = a_phase(10, 14, ("DB", Impact.NO_IMPACT), id="p0", kind=PhaseKind.PREPARATION)
+    plan = begun(a_plan("W", preparation, a_phase(14, 18, "DB"), check), 14)
+
+    back = steps.checked(steps.restored(plan, (), (), at(17)).plan, at(17))
+    over = steps.ended(back, at(19))
+
+    assert [phase.started_at for phase in back.phases] == [None, at(14), at(17)]
+    assert steps.is_restored(back)
+    assert not steps.is_overrun(back, at(30))
+    assert [phase.ended_at for phase in over.phases] == [None, at(17), at(19)]
+
+
+def test_real_times_have_no_fractions_of_a_second() -> None:
+    plan = begun(a_plan("W", a_phase(14, 18, "DB")), 14)
+    exact = steps.begun(a_plan("W", a_phase(14, 18, "DB")), "p1", at(14) + timedelta(microseconds=7))
+
+    later = at(17) + timedelta(microseconds=9)
+    assert exact == plan
+    assert steps.ended(plan, later) == steps.ended(plan, at(17))
+    assert steps.restored(plan, (), (), later) == steps.restored(plan, (), (), at(17))

@@ -19,6 +19,7 @@ from wtforms import (
     SelectMultipleField,
     StringField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than the stubs
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -98,7 +99,7 @@ class WorkForm(BaseForm):
 
     system = HiddenField()
     impact = SelectField(
-        choices=[(impact.code, IMPACT_WORDS[impact]) for impact in reversed(Impact)],
+        choices=[SelectChoice(impact.code, IMPACT_WORDS[impact]) for impact in reversed(Impact)],
         default=Impact.OUTAGE.code,
         validate_choice=False,
     )
@@ -111,7 +112,7 @@ class PhaseForm(BaseForm):
     id = HiddenField()
     kind = SelectField(
         lazy_gettext("Kind"),
-        choices=[(kind.value, words) for kind, words in PHASE_WORDS.items()],
+        choices=[SelectChoice(kind.value, words) for kind, words in PHASE_WORDS.items()],
         default="outage",
         validate_choice=False,
     )
@@ -176,9 +177,9 @@ class ContactForm(BaseForm):
     kind = SelectField(
         lazy_gettext("Kind"),
         choices=[
-            ("email", lazy_gettext("E-mail")),
-            ("phone", lazy_gettext("Telephone")),
-            ("web", lazy_gettext("Web page")),
+            SelectChoice("email", lazy_gettext("E-mail")),
+            SelectChoice("phone", lazy_gettext("Telephone")),
+            SelectChoice("web", lazy_gettext("Web page")),
         ],
         validate_choice=False,
     )
@@ -196,7 +197,7 @@ class PlanForm(BaseForm):
     description = FieldList(FormField(LongWordsForm))
     intervention_class = RadioField(
         lazy_gettext("Class"),
-        choices=[(kind.value, words) for kind, words in CLASS_WORDS.items()],
+        choices=[SelectChoice(kind.value, words) for kind, words in CLASS_WORDS.items()],
         default="planned",
         validate_choice=False,
     )
@@ -220,7 +221,8 @@ class PlanForm(BaseForm):
         chosen = {lead: code for code in self.reminders.data or () if (lead := _lead_of(code))}
         usual = {lead: format_duration(lead) for lead in REMINDERS}
         self.reminders.choices = [
-            (code, duration(lead)) for lead, code in sorted({**usual, **chosen}.items(), reverse=True)
+            SelectChoice(code, duration(lead))
+            for lead, code in sorted({**usual, **chosen}.items(), reverse=True)
         ]
 
     def document(self) -> dict[str, Any]:

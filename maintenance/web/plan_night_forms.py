@@ -17,6 +17,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than the stubs
 from wtforms.validators import InputRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -75,9 +76,9 @@ def length_of(field: Field) -> timedelta | None:
         raise ValidationError(str(lazy_gettext("Write hours and minutes, as in 2:00 or 90 min."))) from None
 
 
-def _option(phase: Phase, timezone: str) -> tuple[str, str]:
+def _option(phase: Phase, timezone: str) -> SelectChoice:
     times = local_range(phase.start, phase.end, timezone).striptags()
-    return phase.id, f"{phase_kind(phase.kind)} {phase.id}: {times}"
+    return SelectChoice(phase.id, f"{phase_kind(phase.kind)} {phase.id}: {times}")
 
 
 class MoveForm(ToldForm):
@@ -267,7 +268,8 @@ class VerifyForm(ToldForm):
             if work.impact > Impact.NO_IMPACT and work.ended_at is None
         ]
         self.systems.choices = [
-            (code, f"{code} – {names[code]}" if code in names else code) for code in dict.fromkeys(down)
+            SelectChoice(code, f"{code} – {names[code]}" if code in names else code)
+            for code in dict.fromkeys(down)
         ]
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:

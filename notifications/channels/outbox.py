@@ -77,7 +77,7 @@ class OutboxTransport:
                 yield parcel.delivery_id, Outcome(State.FAILED_PERMANENT, words=str(error), failure=failure)
                 continue
             try:
-                name = self._write(parcel, content)
+                self._write(parcel, content)
             except OSError as error:
                 words = f"cannot write to the outbox: {error}"
                 yield (
@@ -86,7 +86,7 @@ class OutboxTransport:
                 )
                 continue
             # `transport` also where the guest list sent it here instead of to a relay.
-            yield parcel.delivery_id, Outcome(State.ACCEPTED, words=f"kept as {name}", transport=self.name)
+            yield parcel.delivery_id, Outcome(State.ACCEPTED, words="kept in the outbox", transport=self.name)
 
     def close(self) -> None:
         """Do nothing: a file is closed once it is written."""
@@ -104,7 +104,7 @@ class OutboxTransport:
         }
         return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
-    def _write(self, parcel: Parcel, content: bytes) -> str:
+    def _write(self, parcel: Parcel, content: bytes) -> None:
         suffix = "eml" if self.channel == "email" else "json"
         name = f"{parcel.delivery_id:010d}.{parcel.reference}.{parcel.kind}.{suffix}"
         unfinished = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
@@ -114,7 +114,6 @@ class OutboxTransport:
             self._folder.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(content)
         unfinished.replace(self._folder / name)
-        return name
 
 
 def find_items(folder: Path, *, channel: str = "", reference: str = "") -> list[Item]:

@@ -50,6 +50,18 @@ TRANSPORT_WORDS = {
     "smtp": lazy_gettext("by the mail relay"),
     "twilio": lazy_gettext("by Twilio"),
 }
+#: What an entry of a delivery's history tells of; kinds that are not here show as they are.
+EVENT_WORDS = {
+    "attempt": lazy_gettext("Tried to send"),
+    "receipt": lazy_gettext("Reported by the provider"),
+    "lease_expired": lazy_gettext("The sender stopped in mid-work"),
+    "resent": lazy_gettext("Sent again after doubt"),
+    "review": lazy_gettext("Given to a person"),
+    "expired": lazy_gettext("Became useless"),
+    "superseded": lazy_gettext("Newer news came first"),
+    "suppressed": lazy_gettext("Held back: address suppressed"),
+    "operator": lazy_gettext("Decided by a person"),
+}
 NOTICE_STATE_WORDS = {
     "planned": lazy_gettext("Planned"),
     "fanned_out": lazy_gettext("Sent out"),
@@ -111,6 +123,11 @@ def transport_label(transport: str) -> str:
     return str(TRANSPORT_WORDS.get(transport, transport))
 
 
+def event_label(kind: str) -> str:
+    """Return what an entry of a delivery's history tells of."""
+    return str(EVENT_WORDS.get(kind, kind))
+
+
 def notice_state_label(state: str) -> str:
     """Return where a notice stands."""
     return str(NOTICE_STATE_WORDS.get(state, state))
@@ -125,6 +142,7 @@ def init_app(app: Flask) -> None:
         channel_label,
         transport_label,
         notice_state_label,
+        event_label,
         shares,
     ):
         app.add_template_filter(function)

@@ -135,7 +135,7 @@ def test_one_delivery_shows_every_try_and_receipt(client: FlaskClient, runtime: 
     page = client.get(f"/deliveries/{delivery_id}?lang=en").text
 
     assert "250 taken" in page
-    assert "receipt" in page
+    assert "Reported by the provider" in page
     assert "Q1" in page
 
 

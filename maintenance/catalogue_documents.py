@@ -151,7 +151,7 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
     if isinstance(source.data, dict) and "phases" in source.data and "systems" not in source.data:
         message = "This is an intervention, not a catalogue; a catalogue has a list of `systems`."
         raise InvalidDocument(source.located([Problem(message)]))
-    checked = check(CatalogueEntry, source.data, {"systems": []})
+    checked = check(CatalogueEntry, source.data, {"systems": [], "name": "-", "unit": "-", "per_month": 0})
     problems = [*source.problems, *checked.problems]
     entry = checked.entry
     if entry is None:
@@ -164,7 +164,13 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
     )
     for name in ("operators", "audiences", "systems"):
         problems += _doubles(name, source.data.get(name))
-    problems += _problems_between(catalogue, source.data, known)
+    everything = _everything(catalogue, source.data, known)
+    for index, system in enumerate(entry.systems):
+        for problem in everything.problems_of(system.value(), ("systems", index)):
+            path = checked.place(problem.path)
+            # Of a list with a wrong entry nobody can say yet how many of it are needed.
+            if path[-1] != "at_least" or not checked.is_wrong(path[:-1], "of"):
+                problems.append(Problem(problem.message, path))
     if problems:
         raise InvalidDocument(source.located(problems))
     return catalogue
@@ -186,20 +192,16 @@ def _doubles(name: str, entries: Any) -> Iterator[Problem]:
         first.setdefault(code, position)
 
 
-def _problems_between(
-    catalogue: Catalogue, data: Mapping[str, Any], known: Catalogue | None
-) -> Iterator[Problem]:
-    """Yield what is wrong between entries; those that are wrong in themselves count as being there."""
-    positions = {code: position for position, code in reversed(list(_codes(data.get("systems"))))}
+def _everything(catalogue: Catalogue, data: Mapping[str, Any], known: Catalogue | None) -> Catalogue:
+    """Return all that can be named: what is known, and of the document also what is wrong in itself."""
     there = known or Catalogue()
     present = {code: system for code, system in there.systems.items() if not system.retired}
-    everything = Catalogue(
-        {**present, **{code: System(code, Text()) for code in positions}, **catalogue.systems},
+    named = {code: System(code, Text()) for _, code in _codes(data.get("systems"))}
+    return Catalogue(
+        {**present, **named, **catalogue.systems},
         {**there.operators, **{c: Operator(c, Text()) for _, c in _codes(data.get("operators"))}},
         {**there.audiences, **{c: Audience(c, Text()) for _, c in _codes(data.get("audiences"))}},
     )
-    for system in catalogue.systems.values():
-        yield from everything.problems_of(system, ("systems", positions[system.code]))
 
 
 # -- and back --------------------------------------------------------------------------------------

@@ -201,8 +201,8 @@ def choice(options: Mapping[str, _E]) -> BeforeValidator:
             return options[value]
         if not isinstance(value, str):
             raise wrong(f"Write one of {', '.join(options)}.")
-        folded = {option.lower(): option for option in options}
-        hint = did_you_mean(value.lower().replace("_", "-").replace(" ", "-"), folded)
+        cased = value.upper() if next(iter(options)).isupper() else value.lower()
+        hint = did_you_mean(cased.replace("_", "-").replace(" ", "-"), options)
         raise wrong(f"“{value[:40]}” is not one of {', '.join(options)}.{hint}")
 
     return BeforeValidator(parse)

@@ -13,50 +13,103 @@ from maintenance.errors import Problem, did_you_mean
 
 _M = TypeVar("_M", bound=BaseModel)
 
+Path = tuple[str | int, ...]
+
+#: So often what is wrong is taken out anew: an entry without its last key is wrong in turn.
+_ROUNDS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Checked(Generic[_M]):
     """A document as far as it could be read, and its mistakes so far."""
 
-    #: What is right; None when the whole is not even keys and values.
+    #: What is right; None where nothing is.
     entry: _M | None
-    problems: list[Problem]
-    #: For each list of which entries were wrong: the positions in the document of those that are left.
-    kept: dict[str, list[int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    #: For each list from which entries were taken out: the positions in the document of those left.
+    kept: Mapping[Path, list[int]] = field(default_factory=dict)
+    #: Every place with a mistake at it or somewhere below it.
+    touched: frozenset[Path] = frozenset()
 
-    def position(self, name: str, index: int) -> int:
-        """Return where in the document's list the entry stands that is left at `index`."""
-        return self.kept[name][index] if name in self.kept else index
+    def place(self, path: Path) -> Path:
+        """Return where in the document stands what is left at `path`."""
+        return _original(path, self.kept)
+
+    def is_wrong(self, entry: Path, *keys: str) -> bool:
+        """Return whether there is a mistake in one of these keys of the entry that stands at `entry`."""
+        return any((*entry, key) in self.touched for key in keys)
 
 
 def check(model: type[_M], data: Any, stand_ins: Mapping[str, Any]) -> Checked[_M]:
     """Return the document read as `model`.
 
-    After mistakes what is right is read all the same, with `stand_ins` for missing keys, so that what
-    is wrong between entries can be told in one go with what is wrong within them.
+    After mistakes the wrong parts are taken out, with `stand_ins` for missing keys, and what is left is
+    read all the same: so what is wrong between entries is told in one go with what is wrong within them.
     """
-    try:
-        return Checked(model.model_validate(data), [])
-    except ValidationError as error:
-        problems = list(problems_of(error, model))
-    if not isinstance(data, dict):
-        return Checked(None, problems)
-    right = {**stand_ins, **data}
-    kept: dict[str, list[int]] = {}
-    wrong_keys = {problem.path[0] for problem in problems if len(problem.path) == 1}
-    wrong_entries = {problem.path[:2] for problem in problems if len(problem.path) > 1}
-    for name, value in data.items():
-        if name in wrong_keys or (not isinstance(value, list) and any(p[0] == name for p in wrong_entries)):
-            right.pop(name)
-            if name in stand_ins:
-                right[name] = stand_ins[name]
-        elif isinstance(value, list):
-            kept[name] = [i for i in range(len(value)) if (name, i) not in wrong_entries]
-            right[name] = [value[i] for i in kept[name]]
-    try:
-        return Checked(model.model_validate(right), problems, kept)
-    except ValidationError:
-        return Checked(None, problems)
+    problems: tuple[Problem, ...] = ()
+    kept: dict[Path, list[int]] = {}
+    stood_in: set[Path] = set()
+    for _ in range(_ROUNDS):
+        try:
+            entry = model.model_validate(data)
+        except ValidationError as error:
+            found = list(_mistakes(error, model, data))
+        else:
+            return Checked(entry, problems, kept, frozenset(_prefixes(p.path for p in problems)))
+        problems = problems or tuple(problem for _, problem in found)
+        added, wrong = {}, set()
+        for kind, problem in found:
+            path = _original(problem.path, kept)
+            if kind != "missing":
+                wrong.add(path)
+            elif path[-1] in stand_ins and path not in stood_in:
+                added[path] = stand_ins[str(path[-1])]
+            else:
+                wrong.add(path[:-1])
+        if () in wrong:
+            break
+        stood_in |= added.keys()
+        data = _pruned(data, (), wrong, added, _prefixes([*wrong, *added]), kept)
+    return Checked(None, problems)
+
+
+def _prefixes(paths: Iterable[Path]) -> set[Path]:
+    return {path[:depth] for path in paths for depth in range(len(path) + 1)}
+
+
+def _original(path: Path, kept: Mapping[Path, list[int]]) -> Path:
+    """Return the place in the document of a place in what was left of it."""
+    original: Path = ()
+    for part in path:
+        found = kept[original][part] if isinstance(part, int) and original in kept else part
+        original = (*original, found)
+    return original
+
+
+def _pruned(
+    value: Any,
+    path: Path,
+    wrong: set[Path],
+    added: Mapping[Path, Any],
+    touched: set[Path],
+    kept: dict[Path, list[int]],
+) -> Any:
+    """Return the value without what is wrong in it; all paths are those of the document."""
+    if path not in touched:
+        return value
+    if isinstance(value, dict):
+        left = {
+            key: _pruned(each, (*path, key), wrong, added, touched, kept)
+            for key, each in value.items()
+            if (*path, key) not in wrong
+        }
+        return left | {p[-1]: stand_in for p, stand_in in added.items() if p[:-1] == path}
+    if isinstance(value, list):
+        positions = kept.get(path, range(len(value)))
+        pairs = [(at, each) for at, each in zip(positions, value, strict=True) if (*path, at) not in wrong]
+        kept[path] = [at for at, _ in pairs]
+        return [_pruned(each, (*path, at), wrong, added, touched, kept) for at, each in pairs]
+    return value
 
 
 _SENTENCES = {
@@ -72,12 +125,24 @@ _SENTENCES = {
 }
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
-    """Yield one sentence with its path for each mistake pydantic found."""
+def _mistakes(error: ValidationError, model: type[BaseModel], data: Any) -> Iterator[tuple[str, Problem]]:
+    """Yield pydantic's word and a sentence with its path for each mistake."""
     for detail in error.errors(include_url=False):
         # Pydantic adds "[key]" where the key of a mapping is wrong; the key itself stands before it.
         path = tuple(part for part in detail["loc"] if part != "[key]")
-        yield Problem(_sentence(detail, path, model), path)
+        yield detail["type"], Problem(_sentence(detail, path, model), _within(path, data))
+
+
+def _within(path: Path, data: Any) -> Path:
+    """Return the path as far as the document goes: a short form has no places within it."""
+    for depth, part in enumerate(path):
+        if isinstance(data, dict) and isinstance(part, str):
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int):
+            data = data[part]
+        else:
+            return path[:depth]
+    return path
 
 
 def _sentence(detail: ErrorDetails, path: tuple[str | int, ...], model: type[BaseModel]) -> str:

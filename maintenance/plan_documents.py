@@ -64,8 +64,6 @@ class PhaseEntry(Entry):
     def _one_end(self) -> PhaseEntry:
         if self.end is not None and self.duration is not None:
             raise wrong("This phase has an `end` and a `duration`; keep one of them.")
-        if self.end is None and self.duration is None:
-            raise wrong("This phase has no end; add `end` or `duration`.")
         if self.duration is not None and not timedelta(0) < self.duration <= timedelta(days=366):
             raise wrong("The duration must be longer than nothing and at most a year.")
         return self
@@ -136,13 +134,17 @@ class PlanEntry(Entry):
     contacts: list[ContactEntry] = Field(default_factory=list)
 
 
+#: What stands for a missing key while the rest is checked; it never gets into a plan.
+_STAND_INS = {"title": "-", "phases": [], "kind": "outage", "start": "1970-01-01T00:00", "impact": "OUTAGE"}
+
+
 def plan_from(source: Source, *, catalogue: Catalogue | None = None, taken: Collection[str] = ()) -> Plan:
     """Return the plan of a document; ids of phases that `taken` names are not given to others.
 
     Raises:
         InvalidDocument: With every mistake.
     """
-    checked = check(PlanEntry, source.data, {"title": "-", "phases": []})
+    checked = check(PlanEntry, source.data, _STAND_INS)
     problems = [*source.problems, *checked.problems]
     entry = checked.entry
     if entry is not None:
@@ -150,9 +152,12 @@ def plan_from(source: Source, *, catalogue: Catalogue | None = None, taken: Coll
         if timezone is None and not any(p.path == ("timezone",) for p in problems):
             problems.append(Problem("`timezone` is missing; add one such as Europe/Lisbon.", ("timezone",)))
         phases = _phases(entry.phases, timezone or "UTC", taken)
-        places = [("phases", checked.position("phases", index)) for index in range(len(phases))]
-        problems += _problems_between(phases, places, catalogue)
-        if not entry.phases and not any(p.path[:1] == ("phases",) for p in problems):
+        for problem in _problems_between(entry.phases, phases, catalogue):
+            path = checked.place(problem.path)
+            # Where the start or the end is wrong, nobody can say yet which comes first.
+            if path[-1] != "end" or not checked.is_wrong(path[:-1], "start", "end", "duration"):
+                problems.append(Problem(problem.message, path))
+        if not entry.phases and ("phases",) not in checked.touched:
             problems.append(Problem("There is no phase; add at least one.", ("phases",)))
     if problems or entry is None:
         raise InvalidDocument(source.located(problems))
@@ -209,16 +214,19 @@ def _instant(moment: datetime, timezone: str) -> tuple[datetime, datetime]:
 
 
 def _problems_between(
-    phases: Sequence[Phase], places: Sequence[tuple[str, int]], catalogue: Catalogue | None
+    entries: Sequence[PhaseEntry], phases: Sequence[Phase], catalogue: Catalogue | None
 ) -> Iterator[Problem]:
     """Yield what is wrong between a phase's start and end, between phases, and with systems."""
-    seen: dict[str, tuple[str, int]] = {}
-    for phase, place in zip(phases, places, strict=True):
-        if phase.end <= phase.start:
+    seen: set[str] = set()
+    for index, (entry, phase) in enumerate(zip(entries, phases, strict=True)):
+        place = ("phases", index)
+        if entry.end is None and entry.duration is None:
+            yield Problem("The phase has no end; add `end` or `duration`.", (*place, "end"))
+        elif phase.end <= phase.start:
             yield Problem(_order_sentence(phase), (*place, "end"))
         if phase.id in seen:
             yield Problem(f"The id {phase.id} is that of another phase; give each its own.", (*place, "id"))
-        seen.setdefault(phase.id, place)
+        seen.add(phase.id)
         worked_on: set[str] = set()
         for position, work in enumerate(phase.work):
             where = (*place, "work", position, "system")

@@ -147,6 +147,9 @@ class _Reader:
             shown = "a tabulator" if separator == "\t" else f"“{separator}”"
             self.wrong(f"The columns are separated by {shown}; save the document with commas.", line)
             return False
+        if not set(names) & set(COLUMNS):
+            self.wrong(f"The first line is no header; it must be {','.join(COLUMNS)}.", line)
+            return False
         for name in names:
             if name not in COLUMNS:
                 hint = did_you_mean(name, COLUMNS) or f" Columns are {', '.join(COLUMNS)}."

@@ -19,8 +19,10 @@ from maintenance.runtime import Runtime
 
 #: So many changes are listed for people; programs get all.
 _SHOWN = 500
-#: So much of a value is shown for people.
+#: Old and new value stand in one line up to this width.
 _WIDTH = 100
+#: So much of a value is shown for people.
+_LONGEST = 1000
 
 
 def register(cli: click.Group) -> None:
@@ -114,7 +116,11 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
             return
         for system, field, old, new in _fields(change):
             shown += 1
-            yield f"{system or 'catalogue'}  {field}: {_value(old)} → {_value(new)}"
+            before, after = _value(old), _value(new)
+            if len(before) + len(after) <= _WIDTH:
+                yield f"{system or 'catalogue'}  {field}: {before} → {after}"
+            else:
+                yield from (f"{system or 'catalogue'}  {field}:", f"    old {before}", f"    new {after}")
 
 
 def _fields(change: Change) -> Iterator[tuple[str, str, Any, Any]]:
@@ -130,7 +136,7 @@ def _value(value: Any) -> str:
     if value is None:
         return "–"
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
 def _count(codes: Sequence[str]) -> str:

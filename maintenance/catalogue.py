@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 
 from maintenance.errors import Problem, did_you_mean
-from maintenance.graph import Graph, build
+from maintenance.graph import GivenNeed, Graph, build
 from maintenance.texts import NO_TEXT, Text, folded
 
 #: What a code looks like: systems, operators, institutions, interventions.
@@ -161,16 +161,22 @@ class Catalogue:
         return {code: tuple(names) for code, names in found.items()}
 
     @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Return each system's place in the document, to sort by."""
+        return {code: position for position, code in enumerate(self.systems)}
+
+    @cached_property
     def graph(self) -> Graph:
         """Return the needs as numbers, as a forecast reads them; what is retired needs nothing more."""
-        return build(
-            (
-                system.code,
-                [(n.of, n.at_least, n.otherwise.value) for n in (() if system.retired else system.needs)],
-                system.recovery // timedelta(microseconds=1),
-            )
-            for system in self.systems.values()
-        )
+
+        def needs_of(code: str) -> Iterator[GivenNeed]:
+            system = self.systems[code]
+            return ((n.of, n.at_least, n.otherwise) for n in (() if system.retired else system.needs))
+
+        def recovery_of(code: str) -> int:
+            return self.systems[code].recovery // timedelta(microseconds=1)
+
+        return build(list(self.systems), needs_of, recovery_of)
 
     def reached_from(self, codes: Iterable[str]) -> list[str]:
         """Return `codes` and every system that could feel work on them, nearest first."""

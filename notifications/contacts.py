@@ -62,5 +62,6 @@ def concerned(entries: Iterable[Entry], windows: Iterable[Window], catalogue: Ca
     hit = {window.system for window in windows if window.is_notified}
     entries = tuple(entries)
     # A code in the windows that the catalogue lost still belongs to whoever named it.
-    order = [code for code in catalogue.systems if code in hit] + sorted(hit - catalogue.systems.keys())
+    position = catalogue.positions
+    order = sorted(hit, key=lambda code: (position.get(code, len(position)), code))
     return tuple(code for code in order if any(entry.uses(code, catalogue) for entry in entries))

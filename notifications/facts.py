@@ -102,8 +102,9 @@ class Facts(Situation):
         worst = max((w.impact for w in self.windows or self.windows_before), default=Impact.OUTAGE)
         return self.words.gettext(_WHAT[self.story.plan.intervention_class, worst])
 
-    def headline(self, most: int) -> str:
-        """Return what, when, planned or not, and the first `most` systems, in one line; 0: no systems."""
+    @cached_property
+    def opening(self) -> str:
+        """Return what, when, planned or not, in one line."""
         windows = self.windows or self.windows_before or self.mine(self.story.told)
         zone, words = self.reader.timezone, self.words
         start, end = min(w.start for w in windows), max(w.end for w in windows)
@@ -114,11 +115,13 @@ class Facts(Situation):
         else:
             values["time"] = words.short_span(start, end, zone)
             said = words.gettext("%(what)s %(time)s (%(city)s)", **values)
-        if most:
-            said += ": " + words.shortlist(self.shorts_told, most)
         return f"{self.tag}: {said[0].lower()}{said[1:]}" if self.is_labelled else said
 
-    @property
+    def headline(self, most: int) -> str:
+        """Return the opening with the first `most` systems."""
+        return f"{self.opening}: {self.words.shortlist(self.shorts_told, most)}"
+
+    @cached_property
     def shorts_told(self) -> tuple[str, ...]:
         """Return the systems of the first line: those that are hit, or were if none is any more."""
         hit = {window.system for window in self.windows or self.windows_before}
@@ -132,7 +135,7 @@ class Facts(Situation):
         start, end = min(g.start for g in self.groups_before), max(g.end for g in self.groups_before)
         return self.words.short_span(start, end, self.reader.timezone)
 
-    @property
+    @cached_property
     def first_line(self) -> str:
         """Return the headline with as many systems as its length allows, one at least."""
         count = len(self.shorts_told)

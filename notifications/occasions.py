@@ -125,8 +125,9 @@ def _objects(
     for window in during([phase], windows, catalogue):
         if reader is None or any(entry.uses(window.system, catalogue) for entry in reader.entries):
             found[window.system] = max(window.impact, found.get(window.system, window.impact))
-    order = {code: position for position, code in enumerate(catalogue.systems)}
-    return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+    position = catalogue.positions
+    order = sorted(found, key=lambda code: (position.get(code, len(position)), code))
+    return {code: found[code] for code in order}
 
 
 def _later(objects: Mapping[str, Impact], windows: Iterable[Window], end: datetime) -> dict[str, datetime]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from maintenance.catalogue import Catalogue, Impact
@@ -30,7 +31,7 @@ class Site:
     sms_accents: str = "fold"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """One notice of one version of one intervention."""
 
@@ -54,7 +55,7 @@ class Story:
     #: Other announced plans that the same step altered, told in the same message.
     also: tuple[Story, ...] = ()
 
-    @property
+    @cached_property
     def told(self) -> tuple[Window, ...]:
         """Return the notified windows that decide who hears of it.
 

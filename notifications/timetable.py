@@ -245,7 +245,9 @@ def actual_stretch(phase: Phase) -> tuple[datetime, datetime]:
     A phase that was ended in the minute it began keeps its planned length: a calendar event
     needs one, and nobody would see an event without.
     """
-    start = phase.started_at or phase.start
+    if phase.started_at is None:
+        return phase.start, phase.end  # an end without a beginning: called off
+    start = phase.started_at
     end = phase.ended_at or max(phase.end, start)
     return (start, end) if end > start else (start, start + (phase.end - phase.start))
 

@@ -26,6 +26,12 @@ def test_entry_without_systems_uses_all_of_its_audience_in_catalogue_order() -> 
     assert concerned([an_entry("hospitals")], windows, CATALOGUE) == ("RNU", "SICO")
 
 
+def test_order_is_the_catalogues_whatever_needs_what() -> None:
+    upside_down = a_catalogue(a_system("A", "B", audiences=("x",)), a_system("B", audiences=("x",)))
+
+    assert concerned([an_entry("x")], [a_window("B"), a_window("A")], upside_down) == ("A", "B")
+
+
 def test_named_systems_count_whatever_the_audience_is() -> None:
     windows = [a_window("PEM"), a_window("RNU"), a_window("SICO")]
 

@@ -181,6 +181,16 @@ def test_event_ended_in_the_minute_it_began_still_has_a_length() -> None:
     assert event.decoded("DTEND") > event.decoded("DTSTART")
 
 
+def test_phase_called_off_before_it_began_keeps_its_planned_times() -> None:
+    off = the_plan().with_phases({"p1": replace(the_plan().phases[0], ended_at=lisbon("2019-11-29T10:00"))})
+
+    event = public_event(a_story(NoticeKind.CANCELLATION, off, the_plan()))
+
+    assert event["X-MAINTNOTE-STATUS"] == "CANCELLED"
+    assert event.decoded("DTSTART") == lisbon("2019-11-30T14:00")
+    assert event.decoded("DTEND") == lisbon("2019-12-01T08:00")
+
+
 def test_cancelled_event_stays_marked_in_its_summary() -> None:
     story = a_story(NoticeKind.CANCELLATION, the_plan(), the_plan(), windows=())
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 _OUTAGE = 3
 
 #: `at_least` and the impact otherwise, 0 to 3.
 Rule = tuple[int, int]
-#: A system as `build` reads it: its code, its needs as (members, at_least, otherwise), its recovery.
-Row = tuple[str, Sequence[tuple[Sequence[str], int, int]], int]
+#: A need as `build` reads it: members, at least, otherwise.
+GivenNeed = tuple[Sequence[str], int, int]
 
 
 @dataclass(slots=True)
@@ -26,10 +27,12 @@ class Graph:
     index: dict[str, int] = field(default_factory=dict)
     #: The members that must all be up, else the system is in OUTAGE. Several such needs are like one.
     hard: list[tuple[int, ...]] = field(default_factory=list)
+    #: Other needs on two members: the position in `rules`, then the members.
+    pairs: list[tuple[tuple[int, int, int], ...]] = field(default_factory=list)
     #: All other needs: the position in `rules`, then the members.
-    soft: list[tuple[tuple[int, ...], ...]] = field(default_factory=list)
+    groups: list[tuple[tuple[int, ...], ...]] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
-    #: Equal for systems with equal needs and recovery: what is true for one is true for all.
+    #: Equal for systems with equal needs and recovery: what is true for one is true for all. 0: no other is.
     alike: list[int] = field(default_factory=list)
     #: In microseconds, where there is one.
     recovery: dict[int, int] = field(default_factory=dict)
@@ -60,65 +63,81 @@ class Graph:
 
     def needs(self, i: int) -> list[tuple[Rule, tuple[int, ...]]]:
         """Return the needs of a system: the rule and the members of each."""
-        found = [(self.rules[need[0]], need[1:]) for need in self.soft[i]]
+        found = [(self.rules[need[0]], need[1:]) for need in (*self.pairs[i], *self.groups[i])]
         if hard := self.hard[i]:
             found.insert(0, ((len(hard), _OUTAGE), hard))
         return found
 
 
-def build(rows: Iterable[Row]) -> Graph:
-    """Return the graph of these systems; members that are not among them never fail."""
-    given = list(rows)
-    before = {row[0]: position for position, row in enumerate(given)}
+def build(
+    codes: Sequence[str],
+    needs_of: Callable[[str], Iterable[GivenNeed]],
+    recovery_of: Callable[[str], int],
+) -> Graph:
+    """Return the graph of these systems; members that are not among them never fail.
+
+    Needs are asked for again and again instead of being kept: memory is scarcer here than time.
+    """
+    before = {code: position for position, code in enumerate(codes)}
     needed = [
-        tuple(dict.fromkeys(before[m] for of, _, _ in needs for m in of if m in before)) if needs else ()
-        for _, needs, _ in given
+        tuple(dict.fromkeys(before[m] for of, _, _ in needs_of(code) for m in of if m in before))
+        for code in codes
     ]
-    components = _components(needed)
-    order = [position for component in components for position in component]
-    graph = Graph(codes=[given[position][0] for position in order])
-    # One int object for each number, shared by all the tuples: an int of its own in each place costs memory.
+    order, circles = _components(needed)
+    del needed, before
+    graph = Graph(codes=[codes[position] for position in order])
     graph.index = {code: number for number, code in enumerate(graph.codes)}
-    _set_needs(graph, [given[position] for position in order])
-    _set_dependants(graph, [[graph.index[given[m][0]] for m in needed[position]] for position in order])
-    for component in components:
-        if len(component) > 1 or component[0] in needed[component[0]]:
-            circle = tuple(sorted(graph.index[given[position][0]] for position in component))
-            graph.circles.update(dict.fromkeys(circle, circle))
+    _set_needs(graph, needs_of, recovery_of)
+    _set_dependants(graph)
+    for positions in circles:
+        circle = tuple(sorted(graph.index[codes[position]] for position in positions))
+        graph.circles.update(dict.fromkeys(circle, circle))
     graph.longest_tail = _longest_tail(graph)
     return graph
 
 
-def _set_needs(graph: Graph, rows: Iterable[Row]) -> None:
-    number_of: Callable[[str], int | None] = graph.index.get
+def _set_needs(
+    graph: Graph, needs_of: Callable[[str], Iterable[GivenNeed]], recovery_of: Callable[[str], int]
+) -> None:
+    number_of = graph.index.get
     unknown = len(graph.codes)
     rules: dict[Rule, int] = {}
-    once: dict[object, object] = {}
-    alike: dict[object, int] = {}
-    for number, (_, needs, recovery) in enumerate(rows):
+    once: dict[Any, Any] = {(): ()}
+    first: dict[object, int] = {}
+    for code, number in graph.index.items():
         hard: dict[int, None] = {}
-        soft = []
-        for of, at_least, otherwise in needs:
+        pairs: list[tuple[int, ...]] = []
+        groups: list[tuple[int, ...]] = []
+        for of, at_least, otherwise in needs_of(code):
+            # The numbers are the int objects of the index: one of its own in each place would cost memory.
             members = [n if (n := number_of(m)) is not None else unknown for m in of]
             if otherwise == _OUTAGE and at_least == len(of):
                 hard.update(dict.fromkeys(members))
             else:
-                soft.append((rules.setdefault((at_least, otherwise), len(rules)), *members))
-        all_of, some_of = tuple(hard), tuple(soft)
-        graph.hard.append(once.setdefault(all_of, all_of))  # type: ignore[arg-type]
-        graph.soft.append(once.setdefault(some_of, some_of))  # type: ignore[arg-type]
-        graph.alike.append(alike.setdefault((all_of, some_of, recovery), len(alike)))
+                need = (rules.setdefault((at_least, otherwise), len(rules)), *members)
+                (pairs if len(of) == 2 else groups).append(need)
+        # What is equal is kept once: a rack of servers, a fleet of devices.
+        all_of, two_of, more_of = (once.setdefault(t, t) for t in (tuple(hard), tuple(pairs), tuple(groups)))
+        graph.hard.append(all_of)
+        graph.pairs.append(two_of)
+        graph.groups.append(more_of)
+        recovery = recovery_of(code)
         if recovery:
             graph.recovery[number] = recovery
+        key = (id(all_of), id(two_of), id(more_of), recovery)
+        before = first.setdefault(key, number)
+        graph.alike.append(before + 1 if before != number else 0)
+        if before != number:
+            graph.alike[before] = before + 1
     graph.rules = list(rules)
 
 
-def _set_dependants(graph: Graph, needed: Iterable[Sequence[int]]) -> None:
+def _set_dependants(graph: Graph) -> None:
     felt: dict[int, list[int]] = {}
-    for number, members in zip(graph.index.values(), needed, strict=True):
-        for member in members:
+    for number in graph.index.values():
+        for member in dict.fromkeys(m for _, members in graph.needs(number) for m in members):
             felt.setdefault(member, []).append(number)
-    graph.dependants = [tuple(felt.get(number, ())) for number in range(len(graph.codes))]
+    graph.dependants = [tuple(felt.pop(number, ())) for number in range(len(graph.codes))]
 
 
 def _longest_tail(graph: Graph) -> int:
@@ -141,8 +160,8 @@ def _longest_tail(graph: Graph) -> int:
     return max(tails)
 
 
-def _components(needed: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the circles, and every other system alone, what is needed before what needs it.
+def _components(needed: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """Return all systems, what is needed before what needs it, and those that stand in circles together.
 
     Tarjan's strongly connected components without recursion: he finishes a component only after all
     that can be reached from it, which is exactly the order wanted.
@@ -152,7 +171,8 @@ def _components(needed: Sequence[Sequence[int]]) -> list[list[int]]:
     lowest = [0] * count
     open_ = bytearray(count)
     stack: list[int] = []
-    components: list[list[int]] = []
+    order: list[int] = []
+    circles: list[list[int]] = []
     clock = 0
     for root in range(count):
         if entered[root]:
@@ -180,12 +200,14 @@ def _components(needed: Sequence[Sequence[int]]) -> list[list[int]]:
                     above = path[-1][0]
                     lowest[above] = min(lowest[above], lowest[node])
                 if lowest[node] == entered[node]:
-                    component = []
-                    while True:
-                        member = stack.pop()
+                    position = len(stack) - 1
+                    while stack[position] != node:
+                        position -= 1
+                    component = stack[position:]
+                    del stack[position:]
+                    for member in component:
                         open_[member] = 0
-                        component.append(member)
-                        if member == node:
-                            break
-                    components.append(component)
-    return components
+                    order += component
+                    if len(component) > 1 or node in needed[node]:
+                        circles.append(component)
+    return order, circles

@@ -105,8 +105,9 @@ class _Run:
 
     def finish(self) -> Spread:
         """Work through what the jobs reach, in the order of the numbers."""
-        graph, reached, jobs = self.graph, self.reached, self.jobs
-        dependants, circles, alike = graph.dependants, graph.circles, graph.alike
+        graph, reached, jobs, worse, some = self.graph, self.reached, self.jobs, self.worse, self.some
+        hard, pairs, groups, alike = graph.hard, graph.pairs, graph.groups, graph.alike
+        dependants, circles = graph.dependants, graph.circles
         #: For each system the number of what its dependants feel.
         state = graph.borrow()
         known: dict[int, int] = {}
@@ -118,67 +119,67 @@ class _Run:
         while i >= 0:
             if i in circles:
                 self._visit_circle(circles[i], state, waiting)
-            else:
-                number = known.get(alike[i])
-                if number is None:
-                    number = known[alike[i]] = self._from_needs(i, state)
-                if i in jobs:
-                    number = self._number(overlay(line_of(jobs[i]), self.lines[number]))
-                if number:
-                    reached[i] = number
-                    if dependants[i]:
-                        feel = self._felt(number)
-                        if feel:
-                            state[i] = feel
-                            for dependant in dependants[i]:
-                                waiting[dependant] = 1
+                i = waiting.find(1, i + 1)
+                continue
+            # From here on once for each system that is reached: written out for speed.
+            number = known.get(alike[i], -1) if alike[i] else -1
+            if number < 0:
+                number = 0
+                for m in hard[i]:
+                    feel = state[m]
+                    if feel and feel != number:
+                        number = (worse.get((number, feel)) or self._worse(number, feel)) if number else feel
+                for rule, a, b in pairs[i]:
+                    one, other = state[a], state[b]
+                    if one or other:
+                        key = (rule, one, other)
+                        feel = some.get(key) or self._some(key)
+                        if feel != number:
+                            number = (
+                                (worse.get((number, feel)) or self._worse(number, feel)) if number else feel
+                            )
+                if groups[i]:
+                    number = self._groups(groups[i], state, number)
+                if number and i in graph.recovery:
+                    number = self._longer(number, graph.recovery[i])
+                if alike[i]:
+                    known[alike[i]] = number
+            if i in jobs:
+                number = self._number(overlay(line_of(jobs[i]), self.lines[number]))
+            if number:
+                reached[i] = number
+                if dependants[i] and (feel := self._felt(number)):
+                    state[i] = feel
+                    for dependant in dependants[i]:
+                        waiting[dependant] = 1
             i = waiting.find(1, i + 1)
         graph.restore(state, reached)
         return Spread(graph, self.lines, reached, jobs, self.unlengthened)
 
-    def _from_needs(self, i: int, state: Sequence[int]) -> int:
-        """Return the number of the line that a system's needs make, its members settled before."""
-        graph, known, some = self.graph, self.worse, self.some
-        number = 0
-        for m in graph.hard[i]:
-            feel = state[m]
-            if feel and feel != number:
-                if number:
-                    pair = (number, feel) if number < feel else (feel, number)
-                    number = known.get(pair) or self._worse(pair)
-                else:
-                    number = feel
-        for need in graph.soft[i]:
-            if len(need) == 3:
-                a, b = state[need[1]], state[need[2]]
-                if not a and not b:
-                    continue
-                key: tuple[int, ...] = (need[0], a, b) if a < b else (need[0], b, a)
-            else:
-                states = [state[m] for m in need[1:]]
-                if not any(states):
-                    continue
+    def _groups(self, needs: Iterable[tuple[int, ...]], state: Sequence[int], number: int) -> int:
+        """Return the number of the worst of a line and of what these needs make."""
+        for need in needs:
+            states = [state[m] for m in need[1:]]
+            if any(states):
                 key = (need[0], *sorted(states))
-            feel = some.get(key) or self._some(key)
-            if feel and feel != number:
-                if number:
-                    pair = (number, feel) if number < feel else (feel, number)
-                    number = known.get(pair) or self._worse(pair)
+                feel = self.some.get(key) or self._some(key)
+                if number and feel != number:
+                    number = self.worse.get((number, feel)) or self._worse(number, feel)
                 else:
                     number = feel
-        if number and i in graph.recovery:
-            number = self._longer(number, graph.recovery[i])
         return number
 
     def _number(self, line: Line) -> int:
+        """Return the number of a line; equal lines have one."""
         number = self.numbers.get(line)
         if number is None:
             number = self.numbers[line] = len(self.lines)
             self.lines.append(line)
         return number
 
-    def _worse(self, pair: tuple[int, int]) -> int:
-        number = self.worse[pair] = self._number(overlay(self.lines[pair[0]], self.lines[pair[1]]))
+    def _worse(self, a: int, b: int) -> int:
+        number = self._number(overlay(self.lines[a], self.lines[b]))
+        self.worse[a, b] = self.worse[b, a] = number
         return number
 
     def _felt(self, number: int) -> int:
@@ -207,9 +208,8 @@ class _Run:
                 reduced = self.reduced.get(state)
                 if reduced is None:
                     reduced = self.reduced[state] = self._number(as_reduced(self.lines[state]))
-                pair = (number, reduced) if number < reduced else (reduced, number)
-                number = (self.worse.get(pair) or self._worse(pair)) if number else reduced
-        elif sick[0] == sick[-1]:  # sorted: all of them fail together
+                number = self.worse.get((number, reduced)) or self._worse(number, reduced)
+        elif len(set(sick)) == 1:  # all of them fail together
             line = self.lines[sick[0]]
             if otherwise < OUTAGE:
                 line = joined((s, e, min(impact, otherwise)) for s, e, impact in line)

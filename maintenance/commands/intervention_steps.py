@@ -108,8 +108,8 @@ _phase = click.option("--phase", metavar="ID", help="Which phase (p1, p2, …)."
 _reason = reason_option()
 
 
-def _why(help_text: str, *, required: bool = False) -> Callable[[_Command], _Command]:
-    return click.option("--reason", default="", required=required, metavar="TEXT", help=help_text)
+def _why(help_text: str) -> Callable[[_Command], _Command]:
+    return click.option("--reason", default="", metavar="TEXT", help=help_text)
 
 
 @_step("submit")
@@ -161,7 +161,7 @@ def move(taking: Taking, start: str, reasons: tuple[str, ...]) -> None:
     )
 
 
-@_step("hold", _why("Why it is held.", required=True))
+@_step("hold", _why("Why it is held; needed."))
 def hold(taking: Taking, reason: str) -> None:
     """Keep the clock from starting anything until it is released."""
     scheduling.hold(taking.session, taking.reference, reason=reason, by=taking.by, now=taking.now)

@@ -17,7 +17,8 @@ from maintenance.documents import digest, plan_document, read_intervention
 from maintenance.interventions import Plan
 from maintenance.models import InterventionRow
 from maintenance.previewing import Preview
-from maintenance.queries import find_intervention, latest_published, pending, stale_windows
+from maintenance.publishing import take_turn
+from maintenance.queries import find_intervention, latest_published, pending, plan_of, stale_windows
 from maintenance.runtime import Runtime
 
 
@@ -44,6 +45,9 @@ def plan(
     schema.check(runtime.database)
     now = runtime.clock()
     with runtime.database.write() as session:
+        if announce:
+            # Before any row is locked, as every step that publishes does.
+            take_turn(session)
         by_whom = actor(session, by)
         catalogue = load_catalogue(session)
         read = read_intervention(
@@ -53,7 +57,6 @@ def plan(
             catalogue=catalogue,
         )
         row = find_intervention(session, read.reference) if read.reference else None
-        preview = scheduling.preview(session, read, now=now)
         done = []
         if row is None:
             row = scheduling.draft(session, read, by=by_whom, now=now)
@@ -61,11 +64,13 @@ def plan(
         elif not _is_known(session, row, read):
             scheduling.edit(session, row.reference, read, by=by_whom, now=now)
             done.append("edited")
-        if announce and pending(row) is not None:
+        on_its_way = pending(row)
+        saved = plan_of(on_its_way) if on_its_way else replace(read, reference=row.reference)
+        preview = scheduling.preview(session, saved, now=now)
+        if announce and on_its_way is not None:
             scheduling.announce_directly(session, row.reference, reason=text_of(reasons), by=by_whom, now=now)
             done.append("announced")
-        named = replace(read, reference=row.reference)
-        document, lines = _document(row, named, preview, done), _report(row, named, preview, done)
+        document, lines = _document(row, saved, preview, done), _report(row, saved, preview, done)
     # Said after the commit: what is printed has happened.
     if as_json:
         echo_json(document)

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from maintenance.errors import StepRefused
-from maintenance.lifecycle import ReviewState, Role, RunState, Step, allowed, check
+from maintenance.lifecycle import RULES, ReviewState, Role, RunState, Step, allowed, check
+from maintenance.settings import ROOT
 
 #: step, run states (P planned, A announced, R running, V verifying, C completed, X cancelled), what must
 #: be on its way (any, or d draft, r in review, a approved), the least role.
@@ -98,3 +99,18 @@ def test_a_refusal_says_what_is_missing(
         check(step, run=run, pending=pending, role=role)
 
     assert str(refused.value) == sentence
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    page = (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.split("\n") if "|" in line]
+
+    documented = {
+        step: (runs, reviews.replace("in review", "in_review"), role)
+        for step, runs, reviews, role, _ in rows[2:]
+    }
+
+    assert documented == {
+        step.value: (", ".join(rule.run), ", ".join(rule.review), rule.role.value)
+        for step, rule in RULES.items()
+    }

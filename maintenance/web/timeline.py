@@ -15,7 +15,7 @@ from maintenance.windows import resolve, zone
 NARROWEST_PERCENT = 0.9
 #: No more ticks than fit beside each other; on a telephone every other one is left without its words.
 MOST_TICKS = 10
-_STEPS_HOURS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336)
+_STEPS_HOURS = (1, 2, 3, 6, 12, *(24 * 2**n for n in range(10)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,10 +177,12 @@ def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(installat
     installation.run()
 
     taken = installation.taken()
-    assert taken.keys() == set(ids), "lost"
-    assert set(states(installation.database, ids)) <= {State.ACCEPTED, State.NEEDS_REVIEW}
-    repeated = taken.total() - len(ids)
-    assert repeated <= KILLS * THREADS * 10
+    # Doubtful twice: the ledger hands it to a person rather than send it a third time.
+    handed_over = set(installation.told("review"))
+    assert set(ids) - taken.keys() <= handed_over, "lost"
+    for id_, state in zip(ids, states(installation.database, ids), strict=True):
+        assert state is (State.NEEDS_REVIEW if id_ in handed_over else State.ACCEPTED)
+    assert taken.total() - len(taken) <= KILLS * THREADS * 10
     again = installation.told("resent")
     assert all(count - 1 <= again[id_] for id_, count in taken.items())
 

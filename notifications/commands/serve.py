@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 import click
@@ -55,7 +56,10 @@ def demo(runtime: Runtime, host: str, port: int, reset: bool, prepare_only: bool
         click.echo(line)
     if prepare_only:
         return
-    click.echo(f"\nThe site is at http://{host}:{port} (stop it with Ctrl-C).\n")
+    address = f"http://{host}:{port}"
+    # The process that serves reads its settings anew: links in what it sends lead to this address.
+    os.environ.setdefault("JANELA_PUBLIC_URL", address)
+    click.echo(f"\nThe site is at {address} (stop it with Ctrl-C).\n")
     run_server(host, port)
 
 
@@ -98,7 +102,7 @@ def run_server(host: str, port: int) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=1,
-        blocking_threads=8,
+        blocking_threads=2 * (os.cpu_count() or 1),
         respawn_failed_workers=True,
         websockets=False,
         log_access=False,

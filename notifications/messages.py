@@ -17,7 +17,7 @@ from notifications.situations import one_line
 from notifications.stories import Site, Story
 from notifications.wording import Words, words_for
 
-__all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose"]
+__all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose", "compose_sms"]
 
 #: An SMS names fewer systems rather than take more parts than this.
 SMS_PARTS = 2
@@ -60,6 +60,11 @@ def compose(story: Story, reader: Reader) -> Composed:
         sms=_sms(facts),
         calendar=ical.mail_calendar(story, reader),
     )
+
+
+def compose_sms(story: Story, reader: Reader) -> str:
+    """Return the SMS that `compose` makes, without the rest: to count parts of many variants."""
+    return _sms(Facts(story, reader, words_for(reader.language)))
 
 
 def _rendered(name: str, facts: Facts, **more: object) -> str:

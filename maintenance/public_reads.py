@@ -62,6 +62,14 @@ class Told:
         return self.version.plan
 
     @property
+    def really(self) -> tuple[datetime, datetime] | None:
+        """Return from when to when it took systems down; None if it did not, or still does."""
+        begun = [phase for phase in self.plan.impact_phases if phase.started_at]
+        starts = [phase.started_at for phase in begun if phase.started_at]
+        ends = [phase.ended_at for phase in begun if phase.ended_at]
+        return (min(starts), max(ends)) if starts and len(ends) == len(starts) else None
+
+    @property
     def changed_at(self) -> datetime:
         """Return when readers were last told something."""
         return max([self.version.published_at, *(update.at for update in self.updates)])

@@ -153,6 +153,19 @@ def test_completed_and_cancelled_work_moves_to_what_recently_ended_and_to_the_hi
     assert "EXADATA platform" not in read(client, "/")
 
 
+def test_history_gives_the_real_hours_of_the_outage_not_those_of_the_paperwork(
+    client: FlaskClient, runtime: Runtime, clock: MovedClock
+) -> None:
+    clock.move_to(case.START)
+    case.start_by_clock(runtime)
+    clock.move_on(hours=20)
+    case.step(runtime, "verify")
+    clock.move_on(hours=5)
+    case.step(runtime, "complete", reason=Text.of({"en": "Done."}))
+
+    assert "Sat, 30 Nov 2019, 14:00 – Sun, 1 Dec 2019, 10:00 WET" in read(client, "/history")
+
+
 def test_empty_installation_has_pages_that_say_so(runtime: Runtime) -> None:
     client = case.the_app(runtime).test_client()
 

@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 #: A leader that has not said so again by then has lost the lead: another process takes over.
 LEAD = timedelta(seconds=20)
 _LEAD_NAME = "scheduler"
+#: How often providers are asked about messages in doubt: each question is a request.
+ASK_SECONDS = 30
 
 _Found = TypeVar("_Found")
 
@@ -81,15 +83,19 @@ class Engine:
             "tell": self._tell,
             "keep up": partial(self._leading, jobs.keep_up),
         }
+        slow_ticks: dict[str, Callable[[], object]] = {
+            "ask": partial(self._leading, partial(jobs.ask, transports=self._transports)),
+        }
         ticks |= {f"send {channel}": partial(self.send, channel) for channel in self._transports}
         # What a tick finds may take longer than the interval; that the next one waits is no news.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         logging.getLogger("apscheduler.executors.default").setLevel(logging.WARNING)
-        for name, tick in ticks.items():
+        seconds = self._runtime.settings.number("TICK_SECONDS")
+        for name, tick in (ticks | slow_ticks).items():
             self._scheduler.add_job(
                 partial(_guarded, name, tick),
                 "interval",
-                seconds=self._runtime.settings.number("TICK_SECONDS"),
+                seconds=max(seconds, ASK_SECONDS) if name in slow_ticks else seconds,
                 id=name,
                 coalesce=True,
                 max_instances=1,

@@ -15,6 +15,7 @@ from notifications import channels, upkeep
 from notifications.channels.parcels import Transport
 from notifications.fanout import fan_out_due
 from notifications.planning import plan_notices
+from notifications.reconciling import ask_providers
 from notifications.sending import send_due
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,11 @@ def keep_up(runtime: Runtime) -> upkeep.Upkeep:
         return upkeep.reap(session, now)
 
 
+def ask(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
+    """Ask providers about messages in doubt and missing receipts; return how many deliveries that moved."""
+    return ask_providers(runtime, transports)
+
+
 def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) -> Looked:
     """Take one look at everything that is due, in this thread, and return what was found.
 
@@ -71,5 +77,6 @@ def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) ->
     started = start(runtime)
     notices, deliveries = tell(runtime)
     kept = keep_up(runtime)
+    ask(runtime, ways_out)
     tries = send_due(runtime, ways_out)
     return Looked(tuple(started), notices, deliveries, tries, kept)

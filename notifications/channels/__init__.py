@@ -10,10 +10,10 @@ from maintenance.settings import Settings, secret_key
 from notifications import mail
 from notifications.channels.guests import EVERYBODY, GuestList, read_guests
 from notifications.channels.outbox import OutboxTransport, folder
-from notifications.channels.parcels import Outcome, Parcel, Transport
+from notifications.channels.parcels import Inquirer, Outcome, Parcel, Transport
 from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 
-__all__ = ["Outcome", "Parcel", "Transport", "transports"]
+__all__ = ["Inquirer", "Outcome", "Parcel", "Transport", "inquirer_of", "transports"]
 
 
 def transports(runtime: Runtime) -> Mapping[str, Transport]:
@@ -32,6 +32,12 @@ def transports(runtime: Runtime) -> Mapping[str, Transport]:
         else:
             found[channel] = real if EVERYBODY in guests else GuestList(real, outbox, guests)
     return found
+
+
+def inquirer_of(transport: Transport) -> Inquirer | None:
+    """Return whom to ask about messages that left this way; None where nobody can be asked."""
+    real = transport.real if isinstance(transport, GuestList) else transport
+    return real if isinstance(real, Inquirer) else None
 
 
 def _smtp(settings: Settings) -> Transport | None:

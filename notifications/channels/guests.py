@@ -24,7 +24,8 @@ class GuestList:
         self.name = real.name
         self.channel = real.channel
         self.batch_size = real.batch_size
-        self._real = real
+        #: Where guests' messages go.
+        self.real = real
         self._outbox = outbox
         self._guests = frozenset(guests)
 
@@ -35,9 +36,9 @@ class GuestList:
         if others:
             yield from self._outbox.send(others, now=now)
         if invited:
-            yield from self._real.send(invited, now=now)
+            yield from self.real.send(invited, now=now)
 
     def close(self) -> None:
         """Close the connections of this thread."""
-        self._real.close()
+        self.real.close()
         self._outbox.close()

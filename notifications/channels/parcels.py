@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from notifications.retries import FailureClass, State
@@ -72,4 +72,30 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the connections that this thread keeps open; sending afterwards opens new ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says of a message when asked."""
+
+    provider_id: str
+    #: In the provider's words.
+    status: str
+    code: int | None
+
+
+@runtime_checkable
+class Inquirer(Protocol):
+    """A transport whose provider can be asked what became of a message."""
+
+    name: str
+    channel: str
+
+    def look_up(self, provider_id: str) -> Report | None:
+        """Return what the provider says of one message; None when it knows nothing, or does not answer."""
+        ...
+
+    def find_sent(self, recipient: str, text: str, *, since: datetime) -> list[Report]:
+        """Return the messages with that text to that recipient, oldest first, made at `since` or later."""
         ...

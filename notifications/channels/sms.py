@@ -20,7 +20,7 @@ from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from maintenance.settings import Settings, secret_key
-from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.parcels import Outcome, Parcel, Report
 from notifications.channels.signatures import signature
 from notifications.channels.sms_codes import CODES, failure_of_reply, meaning, words
 from notifications.errors import InvalidTransport
@@ -30,6 +30,8 @@ from notifications.retries import AFTER, FailureClass
 TIMEOUT_SECONDS = 10
 #: Longest and shortest time that Twilio may keep a message in its queue (`ValidityPeriod`).
 LONGEST_VALIDITY, SHORTEST_VALIDITY = timedelta(seconds=36000), timedelta(seconds=5)
+#: How many messages of a number are looked through for one in doubt.
+_NEWEST = 20
 #: Purpose of the signature in callback addresses.
 CALLBACK = "twilio"
 
@@ -140,6 +142,34 @@ class TwilioTransport:
         for parcel in parcels:
             yield parcel.delivery_id, self._send(parcel, now)
 
+    def look_up(self, provider_id: str) -> Report | None:
+        """Return what Twilio says of a message; see `Inquirer.look_up`."""
+        client, _ = self._client()
+        try:
+            return _report(client.messages(provider_id).fetch())
+        except (TwilioException, RequestException, ValueError, KeyError):
+            return None
+
+    def find_sent(self, recipient: str, text: str, *, since: datetime) -> list[Report]:
+        """Return the messages with that text to that number; see `Inquirer.find_sent`.
+
+        Twilio's filter by date knows whole days, and passes over messages that are still queued: so
+        the newest few of the number are read and compared here.
+        """
+        client, _ = self._client()
+        try:
+            newest = client.messages.list(to=recipient, limit=_NEWEST, page_size=_NEWEST)
+        except (TwilioException, RequestException, ValueError, KeyError):
+            return []
+        # A trial account puts words of its own in front.
+        return [
+            _report(message)
+            for message in reversed(newest)
+            if (message.body or "").endswith(text)
+            and message.date_created is not None
+            and message.date_created >= since
+        ]
+
     def close(self) -> None:
         """Close this thread's connection."""
         if http := getattr(self._threads, "http", None):
@@ -217,6 +247,10 @@ def network_failure(error: RequestException) -> FailureClass:
             else FailureClass.AMBIGUOUS
         )
     return FailureClass.AMBIGUOUS
+
+
+def _report(message: Any) -> Report:
+    return Report(str(message.sid), str(message.status), message.error_code)
 
 
 def _said(error: TwilioRestException) -> str:

@@ -60,6 +60,7 @@ EVENT_WORDS = {
     "expired": lazy_gettext("Became useless"),
     "superseded": lazy_gettext("Newer news came first"),
     "suppressed": lazy_gettext("Held back: address suppressed"),
+    "asked": lazy_gettext("Asked the provider, who knows nothing of it"),
     "operator": lazy_gettext("Decided by a person"),
 }
 NOTICE_STATE_WORDS = {

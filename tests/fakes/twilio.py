@@ -118,6 +118,10 @@ class TwilioStandIn:
             "GUEST_LIST": "*",
         }
 
+    def answer_next(self, number: str, *answers: Answer) -> None:
+        """Add to the script of a number."""
+        self._script[number] += answers
+
     def sent_to(self, number: str) -> list[dict[str, Any]]:
         """Return what was taken for one number."""
         return [message for message in self.messages if message["form"]["To"] == number]
@@ -185,7 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parts = urlsplit(self.path)
         wanted = parse_qs(parts.query).get("To", [""])[0]
-        found = [m["resource"] for m in self.owner.messages if wanted in ("", m["form"]["To"])]
+        # Newest first, as Twilio lists them.
+        found = [m["resource"] for m in reversed(self.owner.messages) if wanted in ("", m["form"]["To"])]
         if not parts.path.endswith("/Messages.json"):
             sid = parts.path.rpartition("/")[2].removesuffix(".json")
             one = next((m["resource"] for m in self.owner.messages if m["sid"] == sid), None)
@@ -194,6 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         page = {"messages": found, "page": 0, "page_size": 50, "start": 0, "end": len(found),
                 "uri": self.path, "first_page_uri": self.path,
                 "next_page_uri": None, "previous_page_uri": None}  # fmt: skip
+        self.owner.violations += _violations(_list_schema(), page, "list")
         self._say(200, json.dumps(page).encode())
 
     def _may(self) -> bool:
@@ -255,6 +261,13 @@ def _resource_schema() -> dict[str, Any]:
     schema: dict[str, Any] = _SPEC["components"]["schemas"]["api.v2010.account.message"]
     # Every property is in every answer of Twilio's, though the description does not require it.
     return schema | {"additionalProperties": False, "required": list(schema["properties"])}
+
+
+def _list_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = _SPEC["paths"][_PATH]["get"]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ]
+    return schema
 
 
 def _violations(schema: dict[str, Any], value: Any, where: str) -> list[str]:

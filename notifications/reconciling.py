@@ -1,0 +1,155 @@
+"""Asking providers what became of messages: those in doubt, and those whose receipt never came. USE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from maintenance.runtime import Runtime
+from notifications import sending
+from notifications.channels import inquirer_of
+from notifications.channels.parcels import Inquirer, Report, Transport
+from notifications.channels.sms_codes import RANKS, meaning, words
+from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow, RecipientRow
+from notifications.retries import State
+
+#: A message in doubt is asked about when so much time has passed since anything was heard of it.
+ASK_ABOUT_DOUBT_AFTER = timedelta(minutes=1)
+#: One that was handed over without a final receipt.
+ASK_ABOUT_STRAGGLER_AFTER = timedelta(minutes=20)
+#: After that nobody is asked any more: the provider's answer would change nothing.
+ASK_FOR = timedelta(hours=36)
+#: How many are asked about in one look, of each kind: each is a request of up to ten seconds.
+AT_ONCE = 20
+#: Clocks differ: a provider may date a message a little before we began to send it.
+_CLOCK_SLACK = timedelta(minutes=2)
+
+_DOUBTFUL = (State.AMBIGUOUS, State.NEEDS_REVIEW)
+_FINAL_RANK = RANKS["delivered"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    delivery_id: int
+    recipient: str
+    text: str
+    provider_id: str | None
+    tried_at: datetime
+
+
+def ask_providers(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
+    """Return how many deliveries an answer brought forward; safe to repeat at any time.
+
+    No database session is held while a provider is asked, and nothing is ever sent: a message that
+    the provider does not know stays in doubt until a person decides.
+    """
+    moved = 0
+    for channel, transport in transports.items():
+        inquirer = inquirer_of(transport)
+        if inquirer is not None:
+            moved += sum(_settle(runtime, question, inquirer) for question in _doubts(runtime, channel))
+            moved += sum(
+                _follow(runtime, question, inquirer) for question in _stragglers(runtime, channel, inquirer)
+            )
+    return moved
+
+
+def _doubts(runtime: Runtime, channel: str) -> Sequence[_Question]:
+    return _questions(runtime, channel, DeliveryRow.state.in_(_DOUBTFUL), silent_for=ASK_ABOUT_DOUBT_AFTER)
+
+
+def _stragglers(runtime: Runtime, channel: str, inquirer: Inquirer) -> Sequence[_Question]:
+    return _questions(
+        runtime,
+        channel,
+        DeliveryRow.state == State.ACCEPTED,
+        DeliveryRow.transport == inquirer.name,
+        DeliveryRow.provider_id.is_not(None),
+        DeliveryRow.receipt_rank < _FINAL_RANK,
+        silent_for=ASK_ABOUT_STRAGGLER_AFTER,
+    )
+
+
+def _questions(
+    runtime: Runtime, channel: str, *conditions: ColumnElement[bool], silent_for: timedelta
+) -> Sequence[_Question]:
+    now = runtime.clock()
+    last_heard = (
+        select(func.max(DeliveryEventRow.at))
+        .where(DeliveryEventRow.delivery_id == DeliveryRow.id)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            DeliveryRow.id,
+            RecipientRow.address,
+            MessageRow.body,
+            DeliveryRow.provider_id,
+            DeliveryRow.tried_at,
+        )
+        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+        .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+        .where(
+            DeliveryRow.channel == channel,
+            DeliveryRow.tried_at > now - ASK_FOR,
+            DeliveryRow.tried_at <= now - silent_for,
+            *conditions,
+            last_heard <= now - silent_for,
+        )
+        .order_by(DeliveryRow.tried_at)
+        .limit(AT_ONCE)
+    )
+    with runtime.database.read() as session:
+        return [
+            _Question(id_, address, body.decode(), provider_id, tried_at)
+            for id_, address, body, provider_id, tried_at in session.execute(query)
+            if tried_at is not None
+        ]
+
+
+def _settle(runtime: Runtime, doubt: _Question, inquirer: Inquirer) -> bool:
+    """Find the message of a delivery in doubt, and take over what became of it."""
+    found = inquirer.find_sent(doubt.recipient, doubt.text, since=doubt.tried_at - _CLOCK_SLACK)
+    with runtime.database.write() as session:
+        known = set(
+            session.scalars(
+                select(DeliveryRow.provider_id)
+                .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+                .where(RecipientRow.address == doubt.recipient, DeliveryRow.id != doubt.delivery_id)
+            )
+        )
+        # The same words may have gone to the same number for another delivery.
+        report = next((report for report in found if report.provider_id not in known), None)
+        return _record(session, doubt.delivery_id, report, now=runtime.clock())
+
+
+def _follow(runtime: Runtime, straggler: _Question, inquirer: Inquirer) -> bool:
+    """Ask what became of a message whose receipt did not come."""
+    report = inquirer.look_up(straggler.provider_id or "")
+    with runtime.database.write() as session:
+        return _record(session, straggler.delivery_id, report, now=runtime.clock())
+
+
+def _record(session: Session, delivery_id: int, report: Report | None, *, now: datetime) -> bool:
+    """Keep the answer, or that there was none: the next question waits from here on."""
+    rank = RANKS.get(report.status) if report is not None else None
+    if report is None or rank is None:
+        state = session.get_one(DeliveryRow, delivery_id).state
+        session.add(DeliveryEventRow(delivery_id=delivery_id, at=now, kind="asked", state=state, detail={}))
+        return False
+    state, failure = meaning(report.status, report.code)
+    return sending.record_receipt(
+        session,
+        delivery_id,
+        provider_id=report.provider_id,
+        state=state,
+        rank=rank,
+        words=words(report.status, report.code),
+        failure=failure,
+        at=now,
+        detail={"status": report.status, "code": report.code, "asked": True},
+    )

@@ -123,15 +123,15 @@ def _redundancy_lost(plan: Plan, near: Sequence[Plan], losses: Iterable[JointLos
                 "Only together with %(others)s does this plan put %(hit)s in %(impact)s; move one of the plans."
             ),
             others=_named(near, loss.references),
-            hit=_some(loss.systems),
+            hit=some_of(loss.systems),
             impact=loss.impact.code,
         )
 
 
 def _same_system(plan: Plan, near: Sequence[Plan], now: datetime) -> Iterator[Clash]:
-    own = _jobs(plan, now)
+    own = jobs_in(plan, now)
     for other in near:
-        for system, impact, stretch in _jobs(other, now):
+        for system, impact, stretch in jobs_in(other, now):
             for mine, my_impact, my_stretch in own:
                 if mine == system and my_stretch.overlaps(stretch):
                     both = Interval(max(stretch.start, my_stretch.start), min(stretch.end, my_stretch.end))
@@ -203,7 +203,7 @@ def _without_needs(
 ) -> Iterator[tuple[str, Impact, Impact, list[Interval]]]:
     """Yield each work of the plan whose system's needs fail meanwhile: how badly, and when."""
     graph = by_others.graph
-    for system, impact, stretch in _jobs(plan, now):
+    for system, impact, stretch in jobs_in(plan, now):
         i = graph.index.get(system)
         if i is None:
             continue
@@ -291,11 +291,11 @@ def _contingency_missing(
             (plan.reference,),
             N_("Nothing tells %(audience)s what to do while %(hit)s is down; write `contingency` there."),
             audience=audience,
-            hit=_some(systems),
+            hit=some_of(systems),
         )
 
 
-def _jobs(plan: Plan, now: datetime) -> list[tuple[str, Impact, Interval]]:
+def jobs_in(plan: Plan, now: datetime) -> list[tuple[str, Impact, Interval]]:
     """Return all work of a plan, that without an impact too."""
     return [
         (work.system, work.impact, Interval(start, end))
@@ -310,7 +310,7 @@ def _named(plans: Sequence[Plan], references: Iterable[str]) -> str:
     return ", ".join(f"{r} (draft)" if r in drafts else r for r in references)
 
 
-def _some(codes: Sequence[str], most: int = 5) -> str:
+def some_of(codes: Sequence[str], most: int = 5) -> str:
     """Return the first few codes, and how many more there are."""
     more = len(codes) - most
     return ", ".join(codes[:most]) + (f" (+{more})" if more > 0 else "")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from maintenance.errors import Problem
 from maintenance.interventions import Phase, Plan
-from maintenance.windows import change_within, format_duration, resolve, zone
+from maintenance.windows import change_within, in_units, resolve, zone
 
 
 def warnings_of(plan: Plan) -> tuple[Problem, ...]:
@@ -41,8 +41,8 @@ def _clock_warnings(phase: Phase, zone_name: str, path: tuple[str | int, ...]) -
     if change:
         ahead = "ahead" if change > timedelta(0) else "back"
         yield Problem(
-            f"Phase {phase.id} crosses a clock change ({format_duration(abs(change))} {ahead}): it really lasts "
-            f"{format_duration(phase.end - phase.start)} and ends at {_local(phase.end, zone_name)}. "
+            f"Phase {phase.id} crosses a clock change ({in_units(abs(change))} {ahead}): it really lasts "
+            f"{in_units(phase.end - phase.start)} and ends at {_local(phase.end, zone_name)}. "
             "Check that the work fits.",
             path,
         )

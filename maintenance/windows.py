@@ -125,3 +125,16 @@ def format_duration(length: timedelta) -> str:
     minutes, seconds = divmod(seconds, 60)
     time = "".join(f"{n}{u}" for n, u in ((hours, "H"), (minutes, "M"), (seconds, "S")) if n)
     return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "") if days or time else "PT0S"
+
+
+def in_units(length: timedelta) -> str:
+    """Return an elapsed time as people read it.
+
+    >>> in_units(timedelta(days=1, hours=2, minutes=30)), in_units(timedelta(0))
+    ('1d 2h 30min', '0min')
+    """
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{count}{unit}" for count, unit in parts if count) or "0min"

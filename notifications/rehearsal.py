@@ -119,7 +119,8 @@ def _story(session: Session, row: InterventionRow, site: Site, now: datetime) ->
     version = waiting or announced
     if version is None:
         raise NotFound("Intervention %(reference)s has no version; edit it first.", reference=row.reference)
-    plan, catalogue = plan_of(version), load_catalogue(session)
+    # It is shown as if it were announced, so nothing in it is tentative.
+    plan, catalogue = replace(plan_of(version), draft=False), load_catalogue(session)
     altered: tuple[WindowsChange, ...] = ()
     windows = windows_of(version)
     if waiting is not None:

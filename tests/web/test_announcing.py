@@ -92,6 +92,8 @@ def test_variant_is_shown_as_it_would_be_sent(client: FlaskClient, runtime: Runt
     assert composed.sms in said
     assert f"{sms_text.count(composed.sms).parts} part" in said
     assert "SPMS-2019-EXADATA.p1@janela.example.org" in said
+    assert "CONFIRMED" in said
+    assert "TENTATIVE" not in said
     assert mail.text == composed.html
     assert "sandbox" in mail.headers["Content-Security-Policy"]
 

@@ -1,10 +1,13 @@
-"""Which language a page speaks: the one asked for, the one chosen before, the one the browser prefers."""
+"""Which language a page speaks: asked for, chosen before, the account's, or what the browser prefers."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from babel import Locale, UnknownLocaleError
 from flask import Flask, Response, g, has_request_context, request
 from flask_babel import Babel
+from flask_login import current_user
 
 from maintenance.web.context import runtime
 
@@ -34,9 +37,10 @@ def page_language() -> str:
         return runtime().settings.locales[0]
     if "language" not in g:
         offered = runtime().settings.locales
-        chosen = request.args.get("lang") or request.cookies.get(COOKIE)
+        # One that was asked for, or kept, but is not offered is passed over.
+        chosen = next((code for code in _asked_for() if code in offered), None)
         preferred = request.accept_languages.best_match(offered)
-        g.language = chosen if chosen in offered else preferred or offered[0]
+        g.language = chosen or preferred or offered[0]
     return str(g.language)
 
 
@@ -50,6 +54,12 @@ def endonym(code: str) -> str:
         return (Locale.parse(code, sep="-").get_display_name() or code).capitalize()
     except (UnknownLocaleError, ValueError):
         return code
+
+
+def _asked_for() -> Iterator[str | None]:
+    yield request.args.get("lang")
+    yield request.cookies.get(COOKIE)
+    yield getattr(current_user, "language", None)
 
 
 def _locale() -> str:
@@ -68,4 +78,7 @@ def _keep_choice(response: Response) -> Response:
             httponly=True,
             secure=runtime().settings.public_url.startswith("https:"),
         )
+        # No shared cache may hand one reader's choice to another.
+        response.cache_control.public = False
+        response.cache_control.private = True
     return response

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import ParamSpec
 
 from flask import Flask, Response, current_app, g, make_response, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from maintenance.queries import last_change
 from maintenance.web.context import database, now
@@ -63,6 +64,11 @@ class PageCache:
             self._pages.move_to_end(key)
             return kept
 
+    def last(self, key: tuple[str, ...]) -> _Kept | None:
+        """Return the page as it was last known, however old."""
+        with self._lock:
+            return self._pages.get(key)
+
     def keep(self, key: tuple[str, ...], page: Page, change: int, at: datetime) -> _Kept:
         """Return the page as bytes, and remember it."""
         plain = page.html.encode()
@@ -97,11 +103,18 @@ def public_page(view: Callable[_P, Page]) -> Callable[_P, Response]:
             return response
         # What belongs to one visitor (messages, tokens) may not be drawn into a page for all.
         g.is_shared_page = True
-        with database().read() as session:
-            change = last_change(session)
         cache: PageCache = current_app.extensions["janela_pages"]
         key = (request.path, page_language(), request.args.get("page", ""))
-        kept = cache.find(key, change, now()) or cache.keep(key, view(*args, **kwargs), change, now())
+        try:
+            with database().read() as session:
+                change = last_change(session)
+            kept = cache.find(key, change, now()) or cache.keep(key, view(*args, **kwargs), change, now())
+        except SQLAlchemyError:
+            # The database may be what is being worked on: the last page we know helps more than none.
+            if (old := cache.last(key)) is None:
+                raise
+            current_app.logger.exception("The database does not answer; %s is shown as it was.", request.path)
+            kept = old
         return _response(kept)
 
     return answer

@@ -27,6 +27,8 @@ RECENT = timedelta(days=14)
 #: How far back a system's page lists its windows.
 PAST_WINDOWS = timedelta(days=365)
 HISTORY_PAGE = 25
+#: Nobody reads on so far; a number beyond what databases count in is no reason to fail.
+LAST_PAGE = 100_000
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -94,7 +96,7 @@ def intervention(reference: str) -> Page:
 @public_page
 def history() -> Page:
     """List what is completed or cancelled."""
-    number = max(1, request.args.get("page", 1, type=int))
+    number = min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
     with database().read() as session:
         catalogue = load_catalogue(session)
         found = public_reads.ended(session, limit=HISTORY_PAGE + 1, offset=(number - 1) * HISTORY_PAGE)

@@ -115,6 +115,11 @@ class StatusView:
         )
 
     @property
+    def next_start(self) -> datetime | None:
+        """Return when the next announced work begins to be felt."""
+        return min((spell.start for card in self.coming for spell in card.spells), default=None)
+
+    @property
     def changed_at(self) -> datetime | None:
         """Return when readers were last told something of what stands here."""
         return max((told.changed_at for told in self.told), default=None)

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from maintenance.runtime import Runtime
 from maintenance.texts import Text
@@ -116,3 +117,31 @@ def test_zipped_and_plain_page_are_the_same(client: FlaskClient) -> None:
     assert zipped.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(zipped.data) == plain.data
     assert "Content-Encoding" not in client.get("/", headers={"Accept-Encoding": "gzip;q=0"}).headers
+
+
+def test_page_once_rendered_outlives_the_database(client: FlaskClient, runtime: Runtime) -> None:
+    known = client.get("/").data
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the database is being worked on"))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", refuse)
+
+    assert client.get("/").data == known
+    with pytest.raises(OperationalError):
+        client.get("/history")
+    event.remove(runtime.database.engine, "before_cursor_execute", refuse)
+
+
+def test_answer_that_keeps_a_choice_is_not_for_shared_caches(client: FlaskClient) -> None:
+    response = client.get("/?lang=en")
+
+    assert "Set-Cookie" in response.headers
+    assert response.cache_control.private
+    assert not response.cache_control.public
+
+
+def test_page_number_beyond_all_counting_is_just_empty(client: FlaskClient) -> None:
+    assert client.get("/history?page=99999999999999999999999").status_code == 200
+    assert client.get("/history?page=-1").status_code == 200
+    assert client.get("/history?page=x").status_code == 200

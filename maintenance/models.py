@@ -138,6 +138,10 @@ class VersionRow(Base):
     reason: Mapped[dict[str, Any]] = mapped_column(default=dict)
     published_at: Mapped[datetime | None]
     catalogue_version: Mapped[int | None]
+    #: From when to when its work with an impact lasts, once published; None if it has none. Windows
+    #: do not tell: where another plan's work on the same system is worse, only that one is named.
+    work_starts_at: Mapped[datetime | None] = mapped_column(index=True)
+    work_ends_at: Mapped[datetime | None]
     lock_version: Mapped[int] = mapped_column(default=1)
 
     intervention: Mapped[InterventionRow] = relationship(back_populates="versions")

@@ -246,6 +246,8 @@ def _seal(
     version.reason = dict(reason.variants)
     version.published_at = now
     version.catalogue_version = catalogue.version
+    if stretch := steps.stretch_of_work(plan):
+        version.work_starts_at, version.work_ends_at = stretch.start, stretch.end
     version.windows = [
         WindowRow(
             system=window.system,

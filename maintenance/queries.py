@@ -140,8 +140,8 @@ def counted(
 
     Args:
         session: Where to read.
-        touching: Only those with a window in this time or at its edges, and all that are running,
-            since nobody knows when they end.
+        touching: Only those with work or a window in this time or at its edges, and all that are
+            running, since nobody knows when they end.
         drafts: Whether planners look.
     """
     newest = (
@@ -150,7 +150,6 @@ def counted(
         .correlate(InterventionRow)
         .scalar_subquery()
     )
-    has_window = WindowRow.version_id == VersionRow.id
     statement = (
         select(InterventionRow, VersionRow)
         .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
@@ -159,16 +158,20 @@ def counted(
             VersionRow.sequence == newest,
             or_(
                 InterventionRow.run_state.in_(COUNTED),
-                # The last version of one that was cancelled before it began has none.
-                and_(InterventionRow.run_state == RunState.CANCELLED, exists().where(has_window)),
+                # The last version of one that was cancelled before it began has no work left.
+                and_(InterventionRow.run_state == RunState.CANCELLED, VersionRow.work_ends_at.is_not(None)),
             ),
         )
         .order_by(InterventionRow.id)
     )
     if touching is not None:
-        near = exists().where(
-            has_window, WindowRow.starts_at <= touching.end, WindowRow.ends_at >= touching.start
+        at_work = and_(VersionRow.work_starts_at <= touching.end, VersionRow.work_ends_at >= touching.start)
+        in_window = exists().where(
+            WindowRow.version_id == VersionRow.id,
+            WindowRow.starts_at <= touching.end,
+            WindowRow.ends_at >= touching.start,
         )
+        near = or_(at_work, in_window)
         statement = statement.where(or_(near, InterventionRow.run_state == RunState.RUNNING))
     found = [(row, version) for row, version in session.execute(statement)]
     return found + (_on_their_way(session) if drafts else [])

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from maintenance import steps
@@ -19,7 +19,7 @@ from maintenance.events import (
 )
 from maintenance.interventions import Phase, Plan
 from maintenance.lifecycle import SYSTEM, Actor, RunState, Step
-from maintenance.models import InterventionRow, VersionRow, WindowRow
+from maintenance.models import InterventionRow, VersionRow
 from maintenance.publishing import drop_pending, publish, standing, take_step, take_turn
 from maintenance.queries import gates_in_force
 from maintenance.texts import NO_TEXT, Text
@@ -69,8 +69,6 @@ def due_starts(session: Session, now: datetime) -> list[str]:
         .correlate(InterventionRow)
         .scalar_subquery()
     )
-    # A phase with an impact has a window of the system worked on, from its start at the latest.
-    near = exists().where(WindowRow.version_id == VersionRow.id, WindowRow.starts_at <= now)
     candidates = session.scalars(
         select(InterventionRow)
         .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
@@ -78,12 +76,21 @@ def due_starts(session: Session, now: datetime) -> list[str]:
             VersionRow.sequence == newest,
             or_(
                 InterventionRow.run_state == RunState.RUNNING,
-                and_(InterventionRow.run_state == RunState.ANNOUNCED, near),
+                and_(InterventionRow.run_state == RunState.ANNOUNCED, VersionRow.work_starts_at <= now),
             ),
         )
         .order_by(InterventionRow.id)
     )
-    return [row.reference for row in candidates if _due_phases(row, now)]
+    return [row.reference for row in candidates if _is_due(row, now)]
+
+
+def _is_due(row: InterventionRow, now: datetime) -> bool:
+    try:
+        return bool(_due_phases(row, now))
+    except JanelaError as error:
+        # Content that cannot be read must not keep the others from starting.
+        _log.error("%s cannot be looked at for its start: %s", row.reference, error)
+        return False
 
 
 def _due_phases(row: InterventionRow, now: datetime) -> tuple[tuple[Phase, datetime], ...]:

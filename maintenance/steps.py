@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from maintenance.catalogue import Impact
 from maintenance.errors import InvalidTime, StepRefused
 from maintenance.interventions import Phase, PhaseKind, Plan
-from maintenance.windows import resolve, zone
+from maintenance.windows import Interval, resolve, zone
 
 
 def is_to_come(phase: Phase) -> bool:
@@ -20,6 +20,19 @@ def is_to_come(phase: Phase) -> bool:
 def has_begun(plan: Plan) -> bool:
     """Return whether any of its phases really began."""
     return any(phase.started_at is not None for phase in plan.phases)
+
+
+def stretch_of_work(plan: Plan) -> Interval | None:
+    """Return from when to when its work with an impact lasts, as planned or as it was; None if it has none."""
+    stretches = [
+        (start, end)
+        for phase in plan.phases
+        for work, start, end in phase.stretches()
+        if work.impact > Impact.NO_IMPACT
+    ]
+    if not stretches:
+        return None
+    return Interval(min(start for start, _ in stretches), max(end for _, end in stretches))
 
 
 def is_restored(plan: Plan) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from maintenance import scheduling
+from maintenance.catalogue import Impact
 from maintenance.database import Database
 from maintenance.errors import JanelaError, StepRefused
 from maintenance.events import InterventionAltered, InterventionAnnounced
@@ -197,6 +198,26 @@ def test_a_recovery_reaches_plans_that_begin_after_all_work(any_database: Databa
 
         joined = ["OUTAGE", 14, 23, ("FIRST", "SECOND", "THIRD")]
         assert [of_service(told(session, r)) for r in ("FIRST", "SECOND", "THIRD")] == [[joined]] * 3
+
+
+def test_a_plan_hidden_behind_worse_work_counts_again_when_that_ends(database: Database) -> None:
+    with database.write() as session:
+        running(session, a_plan("WORSE", a_phase(8, 18, "A")), now=at(8))
+        announced(session, a_plan("HIDDEN", a_phase(14, 16, ("A", Impact.DEGRADED))))
+        assert told(session, "HIDDEN") == []
+        scheduling.verify(session, "WORSE", by=PLANNER, now=at(10))
+
+        assert told(session, "HIDDEN")[0] == ("A", "DEGRADED", 14, 16, ("HIDDEN",))
+        assert scheduling.start_due(session, at(14)) == ["HIDDEN"]
+
+
+def test_a_plan_hidden_behind_worse_work_is_started_by_the_clock(database: Database) -> None:
+    with database.write() as session:
+        announced(session, a_plan("WORSE", a_phase(14, 18, "A")))
+        announced(session, a_plan("HIDDEN", a_phase(15, 16, ("A", Impact.DEGRADED))))
+
+        assert told(session, "HIDDEN") == []
+        assert scheduling.start_due(session, at(15)) == ["WORSE", "HIDDEN"]
 
 
 # -- what pages show

@@ -156,8 +156,9 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
     entry = checked.entry
     if entry is None:
         raise InvalidDocument(source.located(problems))
+    systems = [system.value() for system in entry.systems]
     catalogue = Catalogue(
-        {system.code: system.value() for system in entry.systems},
+        {system.code: system for system in systems},
         {o.code: Operator(o.code, Text.of(o.name), o.email) for o in entry.operators},
         {a.code: Audience(a.code, Text.of(a.name)) for a in entry.audiences},
         entry.timezone,
@@ -165,8 +166,8 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
     for name in ("operators", "audiences", "systems"):
         problems += _doubles(name, source.data.get(name))
     everything = _everything(catalogue, source.data, known)
-    for index, system in enumerate(entry.systems):
-        for problem in everything.problems_of(system.value(), ("systems", index)):
+    for index, system in enumerate(systems):
+        for problem in everything.problems_of(system, ("systems", index)):
             path = checked.place(problem.path)
             # Of a list with a wrong entry nobody can say yet how many of it are needed.
             if path[-1] != "at_least" or not checked.is_wrong(path[:-1], "of"):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from email_validator import EmailNotValidError, validate_email
@@ -100,6 +101,7 @@ Paragraphs = Annotated[_Written, AfterValidator(_paragraphs)]
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
 
 
+@lru_cache(1024)
 def language_code(text: str) -> str:
     """Return a BCP 47 code as it is usually written (`pt-BR`); "" for what is none."""
     match = _LANGUAGE.fullmatch(text)
@@ -183,12 +185,16 @@ PhaseId = Annotated[_Written, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 # -- numbers, truths, choices ----------------------------------------------------------------------
 
 
-def _meaning(value: Any) -> Any:
-    return value.value if isinstance(value, Plain) else value
+def _as_number(value: Any) -> Any:
+    return value.value if isinstance(value, Plain) and type(value.value) is int else value
 
 
-Whole = Annotated[int, BeforeValidator(_meaning)]
-Truth = Annotated[bool, BeforeValidator(_meaning)]
+def _as_truth(value: Any) -> Any:
+    return value.value if isinstance(value, Plain) and type(value.value) is bool else value
+
+
+Whole = Annotated[int, BeforeValidator(_as_number)]
+Truth = Annotated[bool, BeforeValidator(_as_truth)]
 
 _E = TypeVar("_E", bound=Enum)
 

@@ -217,7 +217,7 @@ def _shortened(text: str) -> str:
 
 def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     what = " ".join(part for part in (error.context, error.problem) if part)
-    if "cannot start any token" in what:
+    if "cannot start any token" in what or "tab character" in what:
         advice = "indent with spaces, never tabs, and put text that begins with @, `, % or & in quotes"
     elif _MARK_OF_CONTEXT in what:
         advice = "put text that contains a colon and a space in quotes, and check the indentation"

@@ -52,9 +52,9 @@ def label_of(language: str) -> str:
 
 
 def words_rows(text: Text, locales: Iterable[str]) -> list[dict[str, str]]:
-    """Return the rows of a text's fields: one for each language offered, and those it has besides."""
+    """Return the rows of a text's fields: the languages it has, in their order, then others offered."""
     written = dict(text.variants)
-    languages = dict.fromkeys((*locales, *written))
+    languages = dict.fromkeys((*written, *locales))
     return [{"language": code, "words": written.get(code, "")} for code in languages]
 
 

@@ -20,6 +20,7 @@ from maintenance.interventions import Plan
 from maintenance.models import InterventionRow, VersionRow
 from maintenance.previewing import UNNAMED, Preview
 from maintenance.queries import latest_published, pending
+from maintenance.web.context import runtime
 from maintenance.web.forms import errors_of
 from maintenance.web.languages import page_language
 from maintenance.web.plan_forms import PlanForm
@@ -58,7 +59,7 @@ class Desk:
     def posted(cls) -> Desk:
         """Return the desk as the request left it."""
         form = PlanForm(request.form)
-        form.offer_reminders()
+        form.complete(runtime().settings.locales)
         action, *places = request.form.get("action", "preview").split(":")
         return cls(form, action, tuple(places))
 

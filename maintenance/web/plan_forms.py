@@ -170,6 +170,11 @@ class PersonForm(BaseForm):
     name = StringField(lazy_gettext("Name"))
     team = StringField(lazy_gettext("Team"))
 
+    def validate_name(self, field: Field) -> None:
+        """Ask for a name where a row says anything at all."""
+        if not field.data and (self.role.data or self.team.data):
+            raise ValidationError(str(lazy_gettext("Enter the person’s name, or remove the row.")))
+
 
 class ContactForm(BaseForm):
     """Where readers can ask."""
@@ -216,8 +221,16 @@ class PlanForm(BaseForm):
     #: Digest of what the person was last shown; saving asks for another look when it differs.
     seen = HiddenField()
 
-    def offer_reminders(self) -> None:
-        """Offer the usual lead times, and those that are chosen already, longest first."""
+    def complete(self, locales: Iterable[str]) -> None:
+        """Add what a page needs beyond the values: a row for each language, the lead times to choose from.
+
+        The usual lead times are offered and those that are chosen already, longest first.
+        """
+        for rows in (self.title, self.description):
+            present = {row.form.language.data for row in rows}
+            for language in locales:
+                if language not in present:
+                    rows.append_entry({"language": language, "words": ""})
         chosen = {lead: code for code in self.reminders.data or () if (lead := _lead_of(code))}
         usual = {lead: format_duration(lead) for lead in REMINDERS}
         self.reminders.choices = [
@@ -295,7 +308,7 @@ def form_of(document: Mapping[str, Any], locales: Iterable[str], **hidden: objec
             **hidden,
         }
     )
-    form.offer_reminders()
+    form.complete(languages)
     return form
 
 
@@ -318,8 +331,8 @@ def _phase_field(phase: PhaseForm, path: Sequence[str | int]) -> Field:
         case ["kind" | "start" | "end" as name]:
             found = phase[name]
         case _:
-            # “This phase has no end” and “… both”: both are mended at the end.
-            found = phase.end
+            # What is said of the phase as a whole is about how long it lasts.
+            found = phase.length if phase.length.data else phase.end
     return found
 
 

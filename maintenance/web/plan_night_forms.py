@@ -18,7 +18,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than the stubs
-from wtforms.validators import InputRequired, ValidationError
+from wtforms.validators import DataRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from maintenance import scheduling, steps
@@ -89,7 +89,7 @@ class MoveForm(ToldForm):
     )
     start = LocalTimeField(
         lazy_gettext("New start of the first phase with an impact"),
-        [InputRequired(lazy_gettext("Enter the new start."))],
+        [DataRequired(lazy_gettext("Enter the new start."))],
     )
     #: The start whose windows the person was shown.
     seen = HiddenField()
@@ -110,7 +110,8 @@ class MoveForm(ToldForm):
 
     def preview(self, session: Session, reference: str, *, now: datetime) -> Preview | None:
         """Return the windows at the new time, once one was typed and can be read."""
-        start = local_time_of(self.start) if self.seen.data == self.start.data else None
+        is_shown = self.seen.data == self.start.data and not self.start.errors
+        start = local_time_of(self.start) if is_shown else None
         return scheduling.preview_move(session, reference, start, now=now) if start else None
 
     def is_confirmed(self) -> bool:
@@ -130,7 +131,7 @@ class HoldForm(StepForm):
     consequence = lazy_gettext("The clock starts nothing of this intervention until the start is released.")
     reason = TextAreaField(
         lazy_gettext("Why the start is held"),
-        [InputRequired(lazy_gettext("Say why; whoever is on duty that night needs to know.")), *CHECKS],
+        [DataRequired(lazy_gettext("Say why; whoever is on duty that night needs to know.")), *CHECKS],
     )
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 from wtforms import Field, FieldList, FormField, HiddenField, TextAreaField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import DataRequired, Length, ValidationError
 
 from maintenance import scheduling
 from maintenance.interventions import Plan
@@ -120,7 +120,7 @@ class ReturnForm(StepForm):
     note = TextAreaField(
         lazy_gettext("What has to change"),
         [
-            InputRequired(lazy_gettext("Say what has to change; the author reads it beside the draft.")),
+            DataRequired(lazy_gettext("Say what has to change; the author reads it beside the draft.")),
             *CHECKS,
         ],
     )

@@ -166,6 +166,15 @@ class Catalogue:
         return {code: position for position, code in enumerate(self.systems)}
 
     @cached_property
+    def used_by(self) -> Mapping[str, frozenset[str]]:
+        """Return, for each audience that uses any, the codes of the systems it uses."""
+        found: dict[str, set[str]] = {}
+        for system in self.systems.values():
+            for audience in system.audiences:
+                found.setdefault(audience, set()).add(system.code)
+        return {audience: frozenset(codes) for audience, codes in found.items()}
+
+    @cached_property
     def graph(self) -> Graph:
         """Return the needs as numbers, as a forecast reads them; what is retired needs nothing more."""
 

@@ -20,12 +20,10 @@ class Entry:
     #: Codes of the systems asked for; None means all that the audience uses.
     systems: tuple[str, ...] | None = None
 
-    def uses(self, code: str, catalogue: Catalogue) -> bool:
-        """Return whether the system is one of theirs: named, or used by the audience."""
-        if self.systems is not None:
-            return code in self.systems
-        system = catalogue.systems.get(code)
-        return system is not None and self.audience in system.audiences
+    def used(self, codes: frozenset[str], catalogue: Catalogue) -> frozenset[str]:
+        """Return which of these systems are theirs: named, or used by the audience if they named none."""
+        mine = catalogue.used_by.get(self.audience, frozenset()) if self.systems is None else self.systems
+        return codes.intersection(mine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +57,14 @@ def concerned(entries: Iterable[Entry], windows: Iterable[Window], catalogue: Ca
     Returns:
         Codes in the order of the catalogue, each once.
     """
-    hit = {window.system for window in windows if window.is_notified}
-    entries = tuple(entries)
+    return used(entries, frozenset(window.system for window in windows if window.is_notified), catalogue)
+
+
+def used(entries: Iterable[Entry], codes: frozenset[str], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return which of these systems the entries use, in the order of the catalogue, each once."""
+    mine: set[str] = set()
+    for entry in entries:
+        mine |= entry.used(codes, catalogue)
     # A code in the windows that the catalogue lost still belongs to whoever named it.
     position = catalogue.positions
-    order = sorted(hit, key=lambda code: (position.get(code, len(position)), code))
-    return tuple(code for code in order if any(entry.uses(code, catalogue) for entry in entries))
+    return tuple(sorted(mine, key=lambda code: (position.get(code, len(position)), code)))

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.interventions import Phase, Window
-from notifications.contacts import Reader
+from notifications.contacts import Reader, used
 from notifications.stories import Story, during
 from notifications.timetable import NoticeKind, actual_stretch
 
@@ -123,8 +123,9 @@ def _objects(
 ) -> dict[str, Impact]:
     found: dict[str, Impact] = {}
     for window in during([phase], windows, catalogue):
-        if reader is None or any(entry.uses(window.system, catalogue) for entry in reader.entries):
-            found[window.system] = max(window.impact, found.get(window.system, window.impact))
+        found[window.system] = max(window.impact, found.get(window.system, window.impact))
+    if reader is not None:
+        return {code: found[code] for code in used(reader.entries, frozenset(found), catalogue)}
     position = catalogue.positions
     order = sorted(found, key=lambda code: (position.get(code, len(position)), code))
     return {code: found[code] for code in order}

@@ -19,7 +19,7 @@ from maintenance.queries import get_intervention, latest_published, pending, pla
 from maintenance.shown import WindowsChange
 from maintenance.texts import Text
 from notifications import sms_text
-from notifications.contacts import Reader, concerned
+from notifications.contacts import Reader
 from notifications.messages import Composed, compose, compose_sms
 from notifications.models import RecipientRow, ScopeRow
 from notifications.queries import reader_of
@@ -185,8 +185,9 @@ def _told_later(story: Story, kind: NoticeKind) -> Story:
 
 def _variants(session: Session, story: Story, *, first: bool) -> tuple[Variant, ...]:
     counted = session.execute(
-        select(RecipientRow.scope_id, RecipientRow.channel, func.count())
-        .group_by(RecipientRow.scope_id, RecipientRow.channel)
+        select(RecipientRow.scope_id, RecipientRow.channel, func.count()).group_by(
+            RecipientRow.scope_id, RecipientRow.channel
+        )
     )
     recipients: dict[int, dict[str, int]] = {}
     for scope_id, channel, number in counted:
@@ -198,6 +199,6 @@ def _variants(session: Session, story: Story, *, first: bool) -> tuple[Variant, 
     for scope in session.scalars(select(ScopeRow).order_by(ScopeRow.id)):
         reader = reader_of(scope, first=first)
         if scope.id in recipients and story.is_news_for(reader):
-            systems = concerned(reader.entries, story.told, story.catalogue)
+            systems = story.concerned(reader.entries)
             found.append(Variant(scope.id, reader, systems, recipients[scope.id]))
     return tuple(sorted(found, key=lambda variant: (-variant.total, variant.scope_id)))

@@ -11,7 +11,7 @@ from functools import cached_property
 from maintenance.catalogue import Impact
 from maintenance.interventions import Window
 from maintenance.texts import Text
-from notifications.contacts import Reader, concerned
+from notifications.contacts import Reader
 from notifications.stories import Story
 from notifications.timetable import NoticeKind
 from notifications.wording import KINDS, N_, Words
@@ -65,7 +65,7 @@ class Situation:
     @cached_property
     def codes(self) -> tuple[str, ...]:
         """Return the reader's systems that the story is about."""
-        return concerned(self.reader.entries, self.story.told, self.story.catalogue)
+        return self.story.concerned(self.reader.entries)
 
     def may_name(self, code: str) -> bool:
         """Return whether this reader may be told the system by name."""

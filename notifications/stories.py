@@ -11,7 +11,7 @@ from typing import Any
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.interventions import Phase, Plan, Window
 from maintenance.texts import NO_TEXT, Text
-from notifications.contacts import Reader, concerned
+from notifications.contacts import Entry, Reader, concerned, used
 from notifications.timetable import NoticeKind, actual_stretch
 
 
@@ -87,7 +87,15 @@ class Story:
                 return False
             if self.kind is NoticeKind.CHANGE:
                 return bool(concerned(reader.entries, self.windows, self.catalogue))
-        return bool(concerned(reader.entries, self.told, self.catalogue))
+        return bool(self.concerned(reader.entries))
+
+    def concerned(self, entries: Iterable[Entry]) -> tuple[str, ...]:
+        """Return the systems of these entries that the story is about, in catalogue order."""
+        return used(entries, self._told_systems, self.catalogue)
+
+    @cached_property
+    def _told_systems(self) -> frozenset[str]:
+        return frozenset(window.system for window in self.told)
 
     def _ending(self) -> tuple[Window, ...]:
         phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]

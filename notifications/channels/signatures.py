@@ -5,6 +5,9 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
+#: Purpose of the signature in return addresses of mails.
+BOUNCE = "bounce"
+
 
 def signature(key: str, purpose: str, delivery_id: int) -> str:
     """Return 20 hexadecimal digits that nobody without the key can make.

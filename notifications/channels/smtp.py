@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from notifications import mail
 from notifications.channels.parcels import Outcome, Parcel
-from notifications.channels.signatures import signature
+from notifications.channels.signatures import BOUNCE, signature
 from notifications.channels.smtp_replies import Reply, Stage, classify
 from notifications.channels.smtp_session import Broken, Letter, Relay, Session
 from notifications.errors import InvalidTransport, UnusableAddress
@@ -83,7 +83,7 @@ class Envelope:
         """Return the envelope sender of one delivery."""
         if not self.verp_key:
             return self.sender
-        return mail.envelope_sender(self.sender, delivery_id, signature(self.verp_key, "bounce", delivery_id))
+        return mail.envelope_sender(self.sender, delivery_id, signature(self.verp_key, BOUNCE, delivery_id))
 
 
 class SmtpTransport:

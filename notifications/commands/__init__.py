@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from notifications.commands import deliveries, directory, serve, tick
+from notifications.commands import bounces, deliveries, directory, serve, tick
 
 
 def register(cli: click.Group) -> None:
@@ -12,4 +12,5 @@ def register(cli: click.Group) -> None:
     serve.register(cli)
     directory.register(cli)
     deliveries.register(cli)
+    bounces.register(cli)
     tick.register(cli)

@@ -1,0 +1,169 @@
+"""A mail that comes back says which delivery it was, and why; what cannot prove it changes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from maintenance.runtime import Runtime
+from maintenance.settings import ROOT, secret_key
+from notifications.bounces import read_bounce
+from notifications.bouncing import take_bounce
+from notifications.channels.signatures import BOUNCE, signature
+from notifications.models import NoticeRow
+from notifications.retries import State
+from tests import ledgers
+from tests.builders_mail import ANNOUNCED_AT
+
+FAILED = ("failed", "5.1.1", "smtp; 550 5.1.1 <ana@example.org>: no such user")
+
+
+def a_report(
+    to: str,
+    *recipients: tuple[str, str, str],
+    message_id: str = "<other@example.org>",
+    headers_only: bool = True,
+) -> bytes:
+    """Return a delivery status notification as Postfix writes it."""
+    blocks = ["Reporting-MTA: dns; relay.example.org\r\n"] + [
+        f"Final-Recipient: rfc822; ana@example.org\r\nAction: {action}\r\nStatus: {status}\r\n"
+        f"Diagnostic-Code: {diagnostic}\r\n"
+        for action, status, diagnostic in recipients
+    ]
+    original = f"From: Janela <janela@example.org>\r\nMessage-ID: {message_id}\r\nSubject: Aviso\r\n\r\n"
+    quoted = "text/rfc822-headers" if headers_only else "message/rfc822"
+    body = (
+        "--=_b\r\nContent-Type: text/plain\r\n\r\nI'm sorry to have to inform you...\r\n"
+        "--=_b\r\nContent-Type: message/delivery-status\r\n\r\n" + "\r\n".join(blocks) + "\r\n"
+        f"--=_b\r\nContent-Type: {quoted}\r\n\r\n{original}\r\n--=_b--\r\n"
+    )
+    head = (
+        f"From: MAILER-DAEMON@relay.example.org\r\nTo: {to}\r\nSubject: Undelivered Mail\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="=_b"\r\n\r\n'
+    )
+    return (head + body).encode()
+
+
+@pytest.fixture
+def delivery(runtime: Runtime) -> int:
+    (delivery_id,) = ledgers.queue(runtime.database, ["ana@example.org"], now=ANNOUNCED_AT)
+    return delivery_id
+
+
+def return_address(runtime: Runtime, delivery_id: int) -> str:
+    return f"bounces+{delivery_id}.{signature(secret_key(runtime.settings), BOUNCE, delivery_id)}@example.org"
+
+
+def take(runtime: Runtime, raw: bytes) -> str:
+    with runtime.database.write() as session:
+        return take_bounce(session, raw, key=secret_key(runtime.settings), now=runtime.clock())
+
+
+@pytest.mark.parametrize(
+    ("recipient", "state"),
+    [
+        (FAILED, State.BOUNCED_HARD),
+        (("failed", "5.1.10", "smtp; 550 5.1.10 RESOLVER.ADR.RecipientNotFound"), State.BOUNCED_HARD),
+        (("failed", "5.2.2", "smtp; 552 5.2.2 mailbox full"), State.BOUNCED_SOFT),
+        # Policy: our sender or text, never the person's fault.
+        (("failed", "5.7.1", "smtp; 550 5.7.1 looks like spam"), State.BOUNCED_SOFT),
+        (("failed", "4.4.1", "X-Postfix; connection timed out"), State.BOUNCED_SOFT),
+        # Without a status nothing is held against the address.
+        (("failed", "", ""), State.BOUNCED_SOFT),
+        (("delayed", "4.4.1", "X-Postfix; connection timed out"), State.ACCEPTED),
+        (("delivered", "2.0.0", "smtp; 250 Ok"), State.DELIVERED),
+    ],
+    ids=lambda value: "-".join(value[:2]) if isinstance(value, tuple) else "",
+)
+def test_what_came_back_decides_what_becomes_of_the_delivery(
+    runtime: Runtime, delivery: int, recipient: tuple[str, str, str], state: State
+):
+    take(runtime, a_report(return_address(runtime, delivery), recipient))
+
+    assert ledgers.states(runtime.database, [delivery]) == [state]
+
+
+def test_a_report_on_several_recipients_counts_as_its_worst(runtime: Runtime, delivery: int):
+    take(runtime, a_report(return_address(runtime, delivery), ("delivered", "2.0.0", ""), FAILED))
+
+    row = ledgers.delivery(runtime.database, delivery)
+    assert (row.state, row.outcome) == ("bounced_hard", "failed 550 5.1.1 <ana@example.org>: no such user")
+
+
+@pytest.mark.parametrize("headers_only", [True, False])
+def test_without_an_address_of_its_own_the_quoted_message_id_tells(
+    runtime: Runtime, delivery: int, headers_only: bool
+):
+    with runtime.database.read() as session:
+        notice = session.query(NoticeRow.public_id).scalar()
+    message_id = f"<{notice}.0.{delivery}@janela.example.org>"
+    take(runtime, a_report("janela@example.org", FAILED, message_id=message_id, headers_only=headers_only))
+
+    assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_HARD]
+
+
+def test_a_forged_report_suppresses_nobody(runtime: Runtime, delivery: int):
+    forged = f"bounces+{delivery}.{'0' * 20}@example.org"
+    guessed = f"<000000000000.0.{delivery}@janela.example.org>"
+
+    assert "not to be believed" in take(runtime, a_report(forged, FAILED))
+    assert "not to be believed" in take(runtime, a_report("janela@example.org", FAILED, message_id=guessed))
+    assert ledgers.states(runtime.database, [delivery]) == [State.QUEUED]
+
+
+def test_the_same_report_twice_is_known_already(runtime: Runtime, delivery: int):
+    report = a_report(return_address(runtime, delivery), FAILED)
+
+    assert take(runtime, report) == f"delivery {delivery}: bounced_hard"
+    assert take(runtime, report) == f"delivery {delivery}: bounced_hard (known already)"
+
+
+def test_a_vacation_notice_is_no_report(runtime: Runtime, delivery: int):
+    away = EmailMessage()
+    away["To"] = return_address(runtime, delivery)
+    away["Auto-Submitted"] = "auto-replied"
+    away.set_content("I am away; 550 5.1.1 is what I never say.")
+
+    assert read_bounce(away.as_bytes()) is None
+    assert "nothing changed" in take(runtime, away.as_bytes())
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x00\xff", b"Content-Type: message/delivery-status\r\n\r\nAction", b"To: x\r\n"]
+)
+def test_rubbish_is_no_report(raw: bytes):
+    assert read_bounce(raw) is None
+
+
+def command(runtime: Runtime, *arguments: str, piped: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    names = ("DATABASE_URL", "INSTANCE", "SECRET_KEY", "PUBLIC_URL")
+    environment = {f"JANELA_{name}": runtime.settings[name] for name in names}
+    return subprocess.run(  # our own command
+        [sys.executable, "-c", "from app import cli; cli()", "bounces", *arguments],
+        cwd=ROOT, env=environment, input=piped, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_maildir_is_read_once(runtime: Runtime, delivery: int, tmp_path: Path):
+    (tmp_path / "box" / "new").mkdir(parents=True)
+    (tmp_path / "box" / "new" / "1.example").write_bytes(a_report(return_address(runtime, delivery), FAILED))
+    first = command(runtime, "--maildir", str(tmp_path / "box"))
+    second = command(runtime, "--maildir", str(tmp_path / "box"))
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr.decode()
+    assert "bounced_hard" in first.stdout.decode()
+    assert second.stdout == b""
+    assert [path.name for path in (tmp_path / "box" / "cur").iterdir()] == ["1.example:2,S"]
+
+
+def test_a_pipe_is_told_to_try_later_when_the_record_cannot_be_written(runtime: Runtime, delivery: int):
+    report = a_report(return_address(runtime, delivery), FAILED)
+    taken = command(runtime, piped=report)
+    runtime.database.dispose()
+    Path(runtime.database.url.removeprefix("sqlite:///")).write_bytes(b"not a database")
+
+    assert (taken.returncode, command(runtime, piped=report).returncode) == (0, 75)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from maintenance.catalogue import Catalogue
@@ -20,10 +20,10 @@ class Entry:
     #: Codes of the systems asked for; None means all that the audience uses.
     systems: tuple[str, ...] | None = None
 
-    def used(self, codes: frozenset[str], catalogue: Catalogue) -> frozenset[str]:
+    def used(self, codes: Collection[str], catalogue: Catalogue) -> frozenset[str]:
         """Return which of these systems are theirs: named, or used by the audience if they named none."""
         mine = catalogue.used_by.get(self.audience, frozenset()) if self.systems is None else self.systems
-        return codes.intersection(mine)
+        return frozenset(code for code in mine if code in codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def concerned(entries: Iterable[Entry], windows: Iterable[Window], catalogue: Ca
     return used(entries, frozenset(window.system for window in windows if window.is_notified), catalogue)
 
 
-def used(entries: Iterable[Entry], codes: frozenset[str], catalogue: Catalogue) -> tuple[str, ...]:
+def used(entries: Iterable[Entry], codes: Collection[str], catalogue: Catalogue) -> tuple[str, ...]:
     """Return which of these systems the entries use, in the order of the catalogue, each once."""
     mine: set[str] = set()
     for entry in entries:

@@ -105,7 +105,9 @@ class Facts(Situation):
     @cached_property
     def opening(self) -> str:
         """Return what, when, planned or not, in one line."""
-        windows = self.windows or self.windows_before or self.mine(self.story.told)
+        windows = (
+            self.windows or self.windows_before or [w for w in self.story.told if w.system in self.codes]
+        )
         zone, words = self.reader.timezone, self.words
         start, end = min(w.start for w in windows), max(w.end for w in windows)
         values = {"what": self.what, "city": words.city(zone)}

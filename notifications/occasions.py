@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from maintenance.catalogue import Catalogue, Impact
+from maintenance.catalogue import Impact
 from maintenance.interventions import Phase, Window
 from notifications.contacts import Reader, used
 from notifications.stories import Story, during
@@ -57,16 +57,16 @@ def phase_occasion(story: Story, phase: Phase, reader: Reader | None) -> Occasio
         phase: One of `phases_of`.
         reader: Whose systems count; None stands for everybody, and there is always an event.
     """
-    windows, status = _windows_of(story, phase), _status(story, phase)
+    status = _status(story, phase)
     start, end = actual_stretch(phase)
     uid = f"{story.plan.reference}.{phase.id}@{story.site.host}"
-    objects = _objects(story.catalogue, phase, windows, reader)
-    if objects or reader is None:
-        return Occasion(uid, start, end, status, objects or _work_of(phase), _later(objects, windows, end))
+    mine = _mine(story, phase, _windows_of(story, phase), reader)
+    if mine or reader is None:
+        return Occasion(uid, start, end, status, _objects(mine) or _work_of(phase), _later(mine, end))
     # It concerned the reader in the version before: their copy of the event must not stay as it was.
-    if objects := _objects(story.catalogue, _phase_before(story, phase), story.windows_before, reader):
+    if mine := _mine(story, _phase_before(story, phase), story.before_by_system, reader):
         gone = status if status is Status.COMPLETED else Status.CANCELLED
-        return Occasion(uid, start, end, gone, objects)
+        return Occasion(uid, start, end, gone, _objects(mine))
     return None
 
 
@@ -78,7 +78,7 @@ def system_occasion(story: Story, phase: Phase, code: str) -> Occasion | None:
     """
     uid = f"{story.plan.reference}.{phase.id}.{code}@{story.site.host}"
     status = _status(story, phase)
-    windows = [window for window in _windows_of(story, phase) if window.system == code]
+    windows = _windows_of(story, phase).get(code, ())
     mine = during([phase], windows, story.catalogue)
     if mine:
         start, end = _own_stretch(story, phase, windows, mine)
@@ -96,10 +96,10 @@ def _is_removed(story: Story, phase: Phase) -> bool:
     return any(phase.id == removed.id for removed in story.plan.removed_phases)
 
 
-def _windows_of(story: Story, phase: Phase) -> tuple[Window, ...]:
+def _windows_of(story: Story, phase: Phase) -> Mapping[str, tuple[Window, ...]]:
     """Return the windows that tell what a phase does; one that is called off did it in the version before."""
     gone = story.kind is NoticeKind.CANCELLATION or _is_removed(story, phase)
-    return story.windows_before if gone and story.windows_before else story.windows
+    return story.before_by_system if gone and story.before_by_system else story.by_system
 
 
 def _status(story: Story, phase: Phase) -> Status:
@@ -118,23 +118,37 @@ def _phase_before(story: Story, phase: Phase) -> Phase:
     return next((other for other in before if other.id == phase.id), phase)
 
 
-def _objects(
-    catalogue: Catalogue, phase: Phase, windows: Iterable[Window], reader: Reader | None
-) -> dict[str, Impact]:
+def _mine(
+    story: Story, phase: Phase, windows: Mapping[str, Iterable[Window]], reader: Reader | None
+) -> list[Window]:
+    """Return the windows of the reader's systems (everybody's: all) in a phase, in catalogue order."""
+    position = story.catalogue.positions
+    codes: Iterable[str]
+    if reader is None:
+        codes = sorted(windows, key=lambda code: (position.get(code, len(position)), code))
+    else:
+        codes = used(reader.entries, windows.keys(), story.catalogue)
+    start, end = actual_stretch(phase)
+    reach = story.reach(phase)
+    return [
+        window
+        for code in codes
+        if code in reach
+        for window in windows[code]
+        if window.start < end and start < window.end
+    ]
+
+
+def _objects(windows: Iterable[Window]) -> dict[str, Impact]:
     found: dict[str, Impact] = {}
-    for window in during([phase], windows, catalogue):
+    for window in windows:
         found[window.system] = max(window.impact, found.get(window.system, window.impact))
-    if reader is not None:
-        return {code: found[code] for code in used(reader.entries, frozenset(found), catalogue)}
-    position = catalogue.positions
-    order = sorted(found, key=lambda code: (position.get(code, len(position)), code))
-    return {code: found[code] for code in order}
+    return found
 
 
-def _later(objects: Mapping[str, Impact], windows: Iterable[Window], end: datetime) -> dict[str, datetime]:
+def _later(windows: Iterable[Window], end: datetime) -> dict[str, datetime]:
     """Return the ends of windows that hold when the phase is over: they last until recovery."""
-    ends = {w.system: w.end for w in windows if w.system in objects and w.start < end < w.end}
-    return {code: ends[code] for code in objects if code in ends}
+    return {window.system: window.end for window in windows if window.start < end < window.end}
 
 
 def _work_of(phase: Phase) -> dict[str, Impact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -97,31 +97,28 @@ class Situation:
 
     # --- when --------------------------------------------------------------------------------------
 
-    def mine(self, windows: Iterable[Window]) -> list[Window]:
+    def mine(self, by_system: Mapping[str, Iterable[Window]]) -> list[Window]:
         """Return the notified ones of the reader's systems."""
-        return [window for window in windows if window.is_notified and window.system in self.codes]
+        of_mine = (window for code in self.codes for window in by_system.get(code, ()))
+        return [window for window in of_mine if window.is_notified]
 
     @cached_property
     def windows(self) -> list[Window]:
         """Return the windows that hold now, of the reader's systems."""
-        story = self.story
-        if story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
-            told = set(story.told)
-            return self.mine(window for window in story.windows if window in told)
-        return self.mine(story.windows)
+        mine = self.mine(self.story.by_system)
+        if self.story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
+            return [window for window in mine if window in self.story.told_set]
+        return mine
 
     @cached_property
     def windows_before(self) -> list[Window]:
         """Return the windows that held before, where the kind tells of them and the reader knew."""
-        story = self.story
         if self.reader.first:
             return []
-        if story.kind is NoticeKind.EXTENSION:
-            told = set(story.told)
-            return self.mine(window for window in story.windows_before if window in told)
-        if story.kind in (NoticeKind.CHANGE, NoticeKind.CANCELLATION):
-            return self.mine(story.windows_before)
-        return []
+        mine = self.mine(self.story.before_by_system)
+        if self.story.kind is NoticeKind.EXTENSION:
+            return [window for window in mine if window in self.story.told_set]
+        return mine if self.story.kind in (NoticeKind.CHANGE, NoticeKind.CANCELLATION) else []
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

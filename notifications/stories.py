@@ -94,8 +94,34 @@ class Story:
         return used(entries, self._told_systems, self.catalogue)
 
     @cached_property
+    def told_set(self) -> frozenset[Window]:
+        """Return `told`, to ask whether a window is in it."""
+        return frozenset(self.told)
+
+    @cached_property
     def _told_systems(self) -> frozenset[str]:
         return frozenset(window.system for window in self.told)
+
+    @cached_property
+    def by_system(self) -> Mapping[str, tuple[Window, ...]]:
+        """Return the windows that hold now of each system: one reader has few of thousands."""
+        return _by_system(self.windows)
+
+    @cached_property
+    def before_by_system(self) -> Mapping[str, tuple[Window, ...]]:
+        """Return the windows that held before of each system."""
+        return _by_system(self.windows_before)
+
+    def reach(self, phase: Phase) -> frozenset[str]:
+        """Return the systems that could feel a phase's work; the graph is walked once for all readers."""
+        work = _work_of(phase)
+        if work not in self._reached:
+            self._reached[work] = work.union(self.catalogue.reached_from(sorted(work)))
+        return self._reached[work]
+
+    @cached_property
+    def _reached(self) -> dict[frozenset[str], frozenset[str]]:
+        return {}
 
     def _ending(self) -> tuple[Window, ...]:
         phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]
@@ -135,14 +161,25 @@ def during(
     windows = tuple(windows)
     for phase in phases:
         start, end = actual_stretch(phase)
-        work = {work.system for work in phase.work if work.impact > Impact.NO_IMPACT}
+        work = _work_of(phase)
         if roots is not None:
-            work &= set(roots)
-        reached = work | set(catalogue.reached_from(sorted(work)))
+            work &= frozenset(roots)
+        reached = work.union(catalogue.reached_from(sorted(work)))
         for window in windows:
             if window.system in reached and window.start < end and start < window.end:
                 found[window] = None
     return tuple(found)
+
+
+def _work_of(phase: Phase) -> frozenset[str]:
+    return frozenset(work.system for work in phase.work if work.impact > Impact.NO_IMPACT)
+
+
+def _by_system(windows: Iterable[Window]) -> Mapping[str, tuple[Window, ...]]:
+    found: dict[str, list[Window]] = {}
+    for window in windows:
+        found.setdefault(window.system, []).append(window)
+    return {code: tuple(of_system) for code, of_system in found.items()}
 
 
 def _times(windows: Iterable[Window]) -> list[tuple[str, Impact, datetime, datetime]]:

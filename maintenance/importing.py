@@ -170,10 +170,9 @@ def _changes(present: Catalogue, document: Catalogue, retired: tuple[str, ...]) 
         yield from _differences(code, present.systems.get(code), system)
     for code in retired:
         yield Change(code, "retired", False, True)
-    both = [code for code in present.systems if code in document.systems]
-    if _is_complete(present, document, bool(retired)) and both != [
-        code for code in document.systems if code in present.systems
-    ]:
+    both = {c: None for c, system in present.systems.items() if c in document.systems and not system.retired}
+    complete = _is_complete(present, document, bool(retired))
+    if complete and list(both) != [code for code in document.systems if code in both]:
         yield Change("", "order of systems", None, "as in the document")
 
 

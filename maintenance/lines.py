@@ -92,6 +92,15 @@ def joined(stretches: Iterable[tuple[int, int, int]]) -> Line:
     return tuple(line)
 
 
+def clipped(line: Line, first: int, last: int) -> Line:
+    """Return what of a line lies between two ticks."""
+    return tuple(
+        (max(start, first), min(end, last), impact)
+        for start, end, impact in line
+        if start < last and first < end
+    )
+
+
 def overlay(*lines: Line) -> Line:
     """Return the worst of several lines at every instant."""
     worst: Line = ()

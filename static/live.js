@@ -14,7 +14,13 @@
   function showDistances() {
     for (const time of document.querySelectorAll(".hero time, .updates time")) {
       const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
-      if (Math.abs(seconds) < 60 * 86400) time.title = relative(seconds);
+      let words = time.nextElementSibling;
+      if (!words || !words.classList.contains("distance")) {
+        words = document.createElement("span");
+        words.className = "distance";
+        time.after(words);
+      }
+      words.textContent = Math.abs(seconds) < 60 * 86400 ? ` (${relative(seconds)})` : "";
     }
   }
 

@@ -59,8 +59,11 @@ def address(runtime: Runtime, clock: MovedClock, serve: Callable[[Flask], str]) 
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Give a fresh window of an English reader that fails the test on any message of the browser."""
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Give a fresh window of an English reader that fails the test on any message of the browser.
+
+    It asks for the address so that it is closed before the server is.
+    """
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
     complaints: list[str] = []
@@ -145,6 +148,13 @@ def test_page_left_open_says_when_there_is_news(page: Page, address: str, runtim
     expect(page.get_by_role("status")).to_contain_text("There is news on this page.")
     page.get_by_role("link", name="Show it").click()
     expect(page.get_by_text("All is done.")).to_be_visible()
+
+
+def test_script_says_how_far_away_a_time_is(page: Page, address: str) -> None:
+    page.clock.set_fixed_time(case.START + timedelta(hours=21))
+    page.goto(f"{address}/systems/PEM")
+
+    expect(page.locator(".hero .distance").first).to_have_text(" (21 hours ago)")
 
 
 def test_printed_page_keeps_the_facts_and_drops_the_controls(page: Page, address: str) -> None:

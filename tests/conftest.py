@@ -20,6 +20,9 @@ from maintenance.database import Base, Database
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 
+# One browser for all tests of a run: Playwright cannot be started twice in one thread.
+from tests.browser import browser, serve  # noqa: F401 - fixtures
+
 
 class MovedClock:
     """A clock that stands still until a test moves it."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
-from werkzeug.serving import make_server
+from flask import Flask
+from playwright.sync_api import Browser, Page
 
 from maintenance.lifecycle import Role
 from maintenance.queries import get_intervention
@@ -18,68 +15,49 @@ from maintenance.runtime import Runtime
 from tests.web import case
 from tests.web.desk import PASSWORD, an_app, email_of
 
-CHROMIUM = Path(os.environ.get("JANELA_TEST_CHROMIUM", "/usr/bin/chromium"))
-#: Alone with itself: it asks nobody for updates, and runs where there is no sandbox to be had.
-ALONE = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-if not CHROMIUM.exists():
-    reason = f"there is no browser at {CHROMIUM}; install chromium, or name another in JANELA_TEST_CHROMIUM"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason, allow_module_level=True)
+Enter = Callable[..., Page]
 
 
 @pytest.fixture
-def site(runtime: Runtime) -> Iterator[str]:
-    """Serve an installation with the reference catalogue on a port of its own."""
+def site(runtime: Runtime, serve: Callable[[Flask], str]) -> str:
+    """Serve an installation with the reference catalogue, forms protected as they are for everybody."""
     case.load_catalogue(runtime)
     app = an_app(runtime, csrf=True)
     app.config["SESSION_COOKIE_SECURE"] = False
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return serve(app)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+@pytest.fixture
+def enter(browser: Browser, site: str) -> Iterator[Enter]:
+    """Give a function that opens a window in which a person of that role has signed in."""
+    contexts = []
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ALONE)
-        yield chromium
-        chromium.close()
+    def opened(role: Role, *, scripts: bool = True, width: int = 1280) -> Page:
+        context = browser.new_context(
+            base_url=site,
+            locale="en-GB",
+            viewport={"width": width, "height": 800},
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto("/plan/new")
+        page.get_by_label("E-mail").fill(email_of(role))
+        page.get_by_label("Password").fill(PASSWORD)
+        page.locator("main").get_by_role("button", name="Sign in").click()
+        return page
 
-
-def signed_in(browser: Any, site: str, role: Role, *, scripts: bool = True, width: int = 1280) -> Any:
-    """Return a page of a browser in which that person has signed in."""
-    context = browser.new_context(
-        base_url=site, locale="en-GB", viewport={"width": width, "height": 800}, java_script_enabled=scripts
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.goto("/plan/new")
-    page.get_by_label("E-mail").fill(email_of(role))
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Sign in").click()
-    return page
+    yield opened
+    # Before the server ends: an open connection would keep it waiting.
+    for context in contexts:
+        context.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with script", "without script"])
 def test_two_people_bring_a_plan_from_an_empty_form_to_its_readers(
-    browser: Any, site: str, runtime: Runtime, scripts: bool
+    enter: Enter, site: str, runtime: Runtime, scripts: bool
 ) -> None:
-    page = signed_in(browser, site, Role.PLANNER, scripts=scripts, width=390)
+    page = enter(Role.PLANNER, scripts=scripts, width=390)
     words = page.get_by_role("group", name="Title")
     words.get_by_label("Português").fill("Substituição de discos")
     words.get_by_label("English").fill("Disk replacement")
@@ -117,7 +95,7 @@ def test_two_people_bring_a_plan_from_an_empty_form_to_its_readers(
     page.get_by_text("Submitted.").wait_for()
     address = page.url.removeprefix(site)
 
-    other = signed_in(browser, site, Role.APPROVER, scripts=scripts)
+    other = enter(Role.APPROVER, scripts=scripts)
     other.goto("/plan/")
     other.get_by_role("link", name="Disk replacement").first.click()
     assert other.url.removeprefix(site) == address
@@ -132,10 +110,8 @@ def test_two_people_bring_a_plan_from_an_empty_form_to_its_readers(
         assert [phase["id"] for phase in row.versions[0].content["phases"]] == ["p1", "p2"]
 
 
-def test_systems_are_chosen_with_the_keyboard_and_announced_to_those_who_listen(
-    browser: Any, site: str
-) -> None:
-    page = signed_in(browser, site, Role.PLANNER)
+def test_systems_are_chosen_with_the_keyboard_and_announced_to_those_who_listen(enter: Enter) -> None:
+    page = enter(Role.PLANNER)
     field = page.get_by_role("combobox", name="Find a system to add")
     field.press_sequentially("certificados")
     page.get_by_role("listbox").get_by_role("option").nth(2).wait_for()
@@ -158,10 +134,8 @@ def test_systems_are_chosen_with_the_keyboard_and_announced_to_those_who_listen(
     assert page.get_by_role("listbox").count() == 0
 
 
-def test_enter_in_a_field_checks_the_plan_and_saves_nothing(
-    browser: Any, site: str, runtime: Runtime
-) -> None:
-    page = signed_in(browser, site, Role.PLANNER)
+def test_enter_in_a_field_checks_the_plan_and_saves_nothing(enter: Enter) -> None:
+    page = enter(Role.PLANNER)
     page.get_by_role("group", name="Title").get_by_label("English").fill("Typed so far")
     page.keyboard.press("Enter")
 
@@ -171,18 +145,3 @@ def test_enter_in_a_field_checks_the_plan_and_saves_nothing(
     summary.get_by_role("link", name=re.compile("Enter when the phase starts")).click()
     assert page.evaluate("document.activeElement.id") == "phases-0-start"
     assert page.get_by_role("group", name="Title").get_by_label("English").input_value() == "Typed so far"
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_is_wider_than_its_screen(
-    browser: Any, site: str, runtime: Runtime, width: int, scheme: str
-) -> None:
-    case.announce(runtime)
-    page = signed_in(browser, site, Role.APPROVER, width=width)
-    page.emulate_media(color_scheme=scheme)
-    reference = case.REFERENCE
-    for path in ("", "new", reference, f"{reference}/edit", f"{reference}/move", f"{reference}/cancel"):
-        page.goto(f"/plan/{path}")
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert (path, wider) == (path, 0)

@@ -298,6 +298,29 @@ def test_intervention_page_tells_every_version_and_what_it_changed(
     assert "Announced Thu, 28 Nov 2019, 10:00 WET · version 0" in page
 
 
+def test_changed_plan_says_which_phases_and_systems_came_and_went(
+    client: FlaskClient, runtime: Runtime, clock: MovedClock
+) -> None:
+    work = [{"system": "SIARS", "impact": "OUTAGE"}, {"system": "CIT", "impact": "DEGRADED"}]
+    phases = [
+        {"id": "p1", "kind": "outage", "start": "2019-11-30T14:00", "end": "2019-12-01T08:00", "work": work},
+        {"id": "p3", "kind": "preparation", "start": "2019-11-30T12:00", "end": "2019-11-30T13:00"},
+    ]
+    with runtime.database.write() as session:
+        plan = case.the_plan(phases=phases)
+        scheduling.edit(session, case.REFERENCE, plan, by=SYSTEM, now=clock())
+        scheduling.announce_directly(session, case.REFERENCE, by=SYSTEM, now=clock())
+
+    page = read(client, f"/interventions/{case.REFERENCE}")
+
+    assert "Changed Thu, 28 Nov 2019, 10:00 WET · version 1" in page
+    assert "Preparation added: Sat, 30 Nov 2019, 12:00 – 13:00 WET" in page
+    assert "Verification taken out: Sun, 1 Dec 2019, 08:00 – 20:00 WET" in page
+    assert "Now also affected: SIARS" in page
+    assert "Hit less than said before: Certificados de Incapacidade Temporária" in page
+    assert "No longer affected: a shared database, Prescrição Eletrónica Médica" in page
+
+
 def test_planned_and_real_times_stand_beside_each_other(
     client: FlaskClient, runtime: Runtime, clock: MovedClock
 ) -> None:

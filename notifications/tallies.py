@@ -113,9 +113,12 @@ def get_institution(session: Session, code: str) -> InstitutionRow:
 
 
 def _joined(query: Select[*_Columns], which: Filter) -> Select[*_Columns]:
-    return (
-        query.join_from(DeliveryRow, NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
-        .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-        .where(*which.conditions())
-    )
+    """Return the query over deliveries, limited; only what the limits need is joined, since all rows are read."""
+    query = query.select_from(DeliveryRow)
+    if which.reference is not None or which.notice is not None:
+        query = query.join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+    if which.institution is not None:
+        query = query.join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+    if which.address is not None or which.words is not None:
+        query = query.join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+    return query.where(*which.conditions())

@@ -124,8 +124,9 @@ def told(
     query = query.order_by(DeliveryRow.id.desc() if newest_first else DeliveryRow.id)
     rows = session.execute(query, execution_options={"yield_per": 1000})
     for row in rows:
-        columns: list[Any] = list(row)
-        yield Told(*columns[:-1], institutions.of(columns[-1]))
+        *columns, scope_id = row
+        columns.append(institutions.of(scope_id))
+        yield Told(*columns)
 
 
 def get_told(session: Session, delivery_id: int) -> Told:

@@ -232,7 +232,12 @@ def audience_document(audience: Audience) -> dict[str, Any]:
 
 def system_document(system: System) -> dict[str, Any]:
     """Return one system as a document has it; what is as it would be unsaid is left out."""
-    fields: dict[str, Any] = {
+    return {key: value for key, value in system_fields(system).items() if value}
+
+
+def system_fields(system: System) -> dict[str, Any]:
+    """Return every field of a system as a document has it, also what could be left out."""
+    return {
         "code": system.code,
         "name": system.name.document(),
         "kind": system.kind.value,
@@ -248,7 +253,6 @@ def system_document(system: System) -> dict[str, Any]:
         else None,
         "contingency": [contingency_document(c) for c in system.contingency],
     }
-    return {key: value for key, value in fields.items() if value}
 
 
 def need_document(need: Need) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from maintenance.catalogue import Audience, Catalogue, Operator, System
-from maintenance.catalogue_documents import audience_document, operator_document, system_document
+from maintenance.catalogue_documents import audience_document, operator_document, system_fields
 from maintenance.catalogue_store import hold_catalogue, load_catalogue, save_catalogue
 from maintenance.errors import JanelaError, StepRefused
 from maintenance.events import CatalogueChanged
@@ -192,7 +192,7 @@ def _differences(label: str, old: _Named | None, new: _Named) -> Iterator[Change
     if old is None:
         yield Change(label, "", None, _document(new))
         return
-    before, after = _document(old), _document(new)
+    before, after = _fields(old), _fields(new)
     if isinstance(old, System) and old.retired:
         yield Change(label, "retired", True, False)
     for field in dict.fromkeys([*before, *after]):
@@ -201,10 +201,14 @@ def _differences(label: str, old: _Named | None, new: _Named) -> Iterator[Change
 
 
 def _document(value: _Named) -> dict[str, Any]:
+    return {field: each for field, each in _fields(value).items() if each}
+
+
+def _fields(value: _Named) -> dict[str, Any]:
     if isinstance(value, System):
-        return system_document(value)
+        return system_fields(value)
     if isinstance(value, Operator):
-        return operator_document(value)
+        return {"email": "", **operator_document(value)}
     return audience_document(value)
 
 

@@ -133,7 +133,7 @@ def _fields(change: Change) -> Iterator[tuple[str, str, Any, Any]]:
 
 
 def _value(value: Any) -> str:
-    if value is None:
+    if value in (None, "", []):
         return "–"
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

@@ -112,9 +112,9 @@ def test_each_field_that_differs_is_named_with_its_old_and_new_value(any_databas
     assert report.changes == (
         Change("", "timezone", "Europe/Lisbon", "Europe/Madrid"),
         Change("operators.SPMS", "name", "SPMS, EPE", "SPMS"),
-        Change("PEM", "public", True, None),
+        Change("PEM", "public", True, False),
         Change("PEM", "needs", [need_of_db, one_of_two], [need_of_db]),
-        Change("PEM", "recovery", "PT1H30M", None),
+        Change("PEM", "recovery", "PT1H30M", ""),
         Change(
             "NEW",
             "",

@@ -81,6 +81,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TWILIO_FROM", "", "Sender: a number in E.164 or an alphanumeric name."),
     Setting("TWILIO_MESSAGING_SERVICE", "", "Messaging Service (`MG…`), instead of a sender."),
     Setting(
+        "TWILIO_RATE",
+        "0",
+        "How many SMS parts a second the sender carries (a long number: 1); 0 sets no limit here.",
+    ),
+    Setting(
         "TWILIO_RETENTION",
         "keep",
         "`discard`: Twilio keeps neither texts nor numbers (the account needs Message Redaction).",

@@ -20,6 +20,8 @@ from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from maintenance.settings import Settings, secret_key
+from notifications import sms_text
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome, Parcel, Report
 from notifications.channels.signatures import signature
 from notifications.channels.sms_codes import CODES, failure_of_reply, meaning, words
@@ -54,6 +56,8 @@ class Account:
     #: Whether Twilio keeps neither text nor number; the account needs Message Redaction for it.
     discard: bool = False
     timeout_seconds: float = TIMEOUT_SECONDS
+    #: How many parts a second the sender carries; 0 sets no limit.
+    parts_per_second: float = 0
 
 
 def read_account(settings: Settings) -> Account:
@@ -85,6 +89,7 @@ def read_account(settings: Settings) -> Account:
         callback_url=settings.public_url if reachable else "",
         key=secret_key(settings),
         discard=settings["TWILIO_RETENTION"] == "discard",
+        parts_per_second=settings.number("TWILIO_RATE"),
     )
 
 
@@ -135,6 +140,7 @@ class TwilioTransport:
     def __init__(self, account: Account) -> None:
         """Open nothing yet."""
         self._account = account
+        self._pace = Pace(account.parts_per_second)
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
@@ -180,6 +186,7 @@ class TwilioTransport:
         if parcel.expires_at - now < SHORTEST_VALIDITY:
             return _failed(FailureClass.EXPIRED, "too late to be of use")
         client, http = self._client()
+        self._pace.wait(sms_text.count(parcel.message.decode()).parts)
         try:
             message = client.messages.create(to=parcel.recipient, **self._fields(parcel, now))
         except TwilioRestException as error:

@@ -12,6 +12,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from notifications import mail
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.channels.signatures import BOUNCE, signature
 from notifications.channels.smtp_replies import Reply, Stage, classify
@@ -26,7 +27,8 @@ def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
     """Return the relay that `JANELA_SMTP_URL` names.
 
     `smtp://user:password@host:587` needs STARTTLS unless `?starttls=off`; `smtps://` encrypts from
-    the first byte. Further options: `timeout` (seconds of silence, 30), `cafile`, `pipelining=off`.
+    the first byte. Further options: `timeout` (seconds of silence, 30), `rate` (mails a
+    second at most), `cafile`, `pipelining=off`.
 
     Raises:
         InvalidTransport: When it cannot be read; the sentence never repeats the password.
@@ -49,6 +51,7 @@ def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
             timeout_seconds=float(options.pop("timeout", relay.timeout_seconds)),
             cafile=options.pop("cafile", None),
             pipelining=options.pop("pipelining", "on") != "off",
+            rate=float(options.pop("rate", 0)),
         )
     except (ValueError, KeyError) as error:
         raise InvalidTransport(
@@ -56,7 +59,7 @@ def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
         ) from error
     if options or not relay.host or parts.path.strip("/"):
         raise InvalidTransport(
-            "JANELA_SMTP_URL needs a host, and knows only the options starttls, timeout, cafile and pipelining."
+            "JANELA_SMTP_URL needs a host, and knows only the options starttls, timeout, rate, cafile and pipelining."
         )
     return relay
 
@@ -98,6 +101,7 @@ class SmtpTransport:
         """Open nothing yet."""
         self._relay = relay
         self._envelope = envelope
+        self._pace = Pace(relay.rate)
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
@@ -108,6 +112,7 @@ class SmtpTransport:
                 letters.append(self._letter(parcel))
             except UnusableAddress as error:
                 yield parcel.delivery_id, _failed(FailureClass.RECIPIENT_PERMANENT, str(error))
+        self._pace.wait(len(letters))
         while letters:
             # Of each round one letter at least is yielded, so this ends.
             for delivery_id, outcome in self._round(tuple(letters)):

@@ -31,6 +31,8 @@ class Relay:
     own_name: str = "localhost"
     #: Whether to use PIPELINING where the server offers it.
     pipelining: bool = True
+    #: How many mails a second it wants at most, from this process; 0 sets no limit.
+    rate: float = 0
 
 
 @dataclass(frozen=True, slots=True)

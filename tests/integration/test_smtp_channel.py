@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome
 from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 from notifications.channels.smtp_replies import Reply, Stage, classify
@@ -233,6 +234,17 @@ def test_bounces_come_back_to_an_address_of_each_delivery_when_asked_for():
 )
 def test_the_table_of_replies_blames_whom_it_should(reply: Reply, failure: FailureClass):
     assert classify(reply) is failure
+
+
+def test_a_relay_gets_no_more_a_second_than_it_wants():
+    waited: list[float] = []
+    pace = Pace(5, clock=lambda: sum(waited), sleep=waited.append)
+    for _ in range(3):
+        pace.wait(10)
+    Pace(0, sleep=waited.append).wait(1000)
+
+    assert waited == [2.0, 2.0], "the first ten go at once, the next when two seconds have passed"
+    assert read_relay("smtp://h?rate=5").rate == 5
 
 
 @pytest.mark.parametrize(

@@ -88,4 +88,4 @@ def test_workspace_is_accessible_and_no_wider_than_its_screen(page: Page, scheme
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if results.violations_count or wider:
             found[name] = (wider, results.generate_report())
-    assert found == {}
+    assert found == {}, "\n".join(f"{name}: {report}" for name, (_, report) in found.items())

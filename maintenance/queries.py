@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
@@ -130,7 +130,11 @@ def gates_in_force(row: InterventionRow) -> list[GateRow]:
 
 
 def counted(
-    session: Session, *, touching: Interval | None = None, drafts: bool = False
+    session: Session,
+    *,
+    touching: Interval | None = None,
+    drafts: bool = False,
+    with_windows: bool = True,
 ) -> list[tuple[InterventionRow, VersionRow]]:
     """Return the interventions whose windows count, each with the version that readers know.
 
@@ -143,6 +147,7 @@ def counted(
         touching: Only those with work or a window in this time or at its edges, and all that are
             running, since nobody knows when they end.
         drafts: Whether planners look.
+        with_windows: Whether their windows are loaded too.
     """
     newest = (
         select(func.max(VersionRow.sequence))
@@ -153,7 +158,6 @@ def counted(
     statement = (
         select(InterventionRow, VersionRow)
         .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
-        .options(selectinload(VersionRow.windows))
         .where(
             VersionRow.sequence == newest,
             or_(
@@ -173,6 +177,8 @@ def counted(
         )
         near = or_(at_work, in_window)
         statement = statement.where(or_(near, InterventionRow.run_state == RunState.RUNNING))
+    if with_windows:
+        statement = statement.options(selectinload(VersionRow.windows))
     found = [(row, version) for row, version in session.execute(statement)]
     return found + (_on_their_way(session) if drafts else [])
 
@@ -202,10 +208,10 @@ def neighbours(
     plans = list(plans)
     own = {plan.reference for plan in plans}
     found: dict[str, Plan] = {}
-    while span := _span(forecast(catalogue, [*plans, *found.values()], now=now)):
+    while span := _span(catalogue, [*plans, *found.values()], now):
         near = {
             row.reference: version
-            for row, version in counted(session, touching=span)
+            for row, version in counted(session, touching=span, with_windows=False)
             if row.reference not in own and row.reference not in found
         }
         if not near:
@@ -214,10 +220,12 @@ def neighbours(
     return found
 
 
-def _span(windows: Collection[Window]) -> Interval | None:
-    if not windows:
+def _span(catalogue: Catalogue, plans: Iterable[Plan], now: datetime | None) -> Interval | None:
+    work = [stretch for plan in plans if (stretch := steps.stretch_of_work(plan, now))]
+    if not work:
         return None
-    return Interval(min(window.start for window in windows), max(window.end for window in windows))
+    tail = timedelta(microseconds=catalogue.graph.longest_tail)
+    return Interval(min(stretch.start for stretch in work), max(stretch.end for stretch in work) + tail)
 
 
 # ---------------------------------------------------------------- windows

@@ -22,12 +22,15 @@ def has_begun(plan: Plan) -> bool:
     return any(phase.started_at is not None for phase in plan.phases)
 
 
-def stretch_of_work(plan: Plan) -> Interval | None:
-    """Return from when to when its work with an impact lasts, as planned or as it was; None if it has none."""
+def stretch_of_work(plan: Plan, now: datetime | None = None) -> Interval | None:
+    """Return from when to when its work with an impact lasts, as planned or as it was; None if it has none.
+
+    With `now` open phases past their planned end last until just after it.
+    """
     stretches = [
         (start, end)
         for phase in plan.phases
-        for work, start, end in phase.stretches()
+        for work, start, end in phase.stretches(now)
         if work.impact > Impact.NO_IMPACT
     ]
     if not stretches:

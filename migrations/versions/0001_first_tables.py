@@ -317,6 +317,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.JSON(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("catalogue_version", sa.Integer(), nullable=True),
+        sa.Column("work_starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("work_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lock_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["intervention_id"], ["interventions.id"], name=op.f("fk_versions_intervention_id")
@@ -326,6 +328,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("versions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_versions_intervention_id"), ["intervention_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_work_starts_at"), ["work_starts_at"], unique=False)
 
     op.create_table(
         "messages",
@@ -472,6 +475,7 @@ def downgrade() -> None:
 
     op.drop_table("messages")
     with op.batch_alter_table("versions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_versions_work_starts_at"))
         batch_op.drop_index(batch_op.f("ix_versions_intervention_id"))
 
     op.drop_table("versions")

@@ -73,5 +73,7 @@ def folded(words: str) -> str:
     >>> folded("Prescrição  Eletrónica")
     'prescricao eletronica'
     """
-    apart = unicodedata.normalize("NFKD", words.casefold())
-    return " ".join("".join(letter for letter in apart if not unicodedata.combining(letter)).split())
+    if not words.isascii():
+        apart = unicodedata.normalize("NFKD", words.casefold())
+        words = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return " ".join(words.casefold().split())

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Event
+from threading import Barrier, Event
 from typing import TypeVar
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -110,10 +110,16 @@ class Engine:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
         for channel, pool in self._pools.items():
-            closing = [pool.submit(self._transports[channel].close) for _ in range(self._threads(channel))]
-            for done in closing:
+            threads = self._threads(channel)
+            # Connections belong to threads: each has to close its own, none may do so for another.
+            all_there = Barrier(threads)
+            for done in [pool.submit(self._close, channel, all_there) for _ in range(threads)]:
                 done.result()
             pool.shutdown(wait=True)
+
+    def _close(self, channel: str, all_there: Barrier) -> None:
+        all_there.wait()
+        self._transports[channel].close()
 
     def send(self, channel: str) -> int:
         """Send what is due on a channel, with as many threads as that is worth; return how many tries it took."""

@@ -84,8 +84,6 @@ MAY_HAVE_REACHED = (
     State.NEEDS_REVIEW,
     State.ACCEPTED,
     State.DELIVERED,
-    State.UNDELIVERED,
-    State.BOUNCED_SOFT,
 )
 
 

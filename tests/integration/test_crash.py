@@ -26,6 +26,7 @@ from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow
 from notifications.retries import State
 from tests.builders import a_phase, a_plan, a_system
 from tests.crashing import THREADS
+from tests.invariants import assert_sound
 from tests.ledgers import a_reader, addresses, queue, states
 from tests.lives import MORNING, announced, import_systems
 
@@ -110,6 +111,7 @@ def test_process_killed_before_anything_left_loses_and_repeats_nothing(
     assert set(states(installation.database, ids)) == {State.ACCEPTED}
     assert installation.taken() == dict.fromkeys(ids, 1)
     assert not installation.told("resent")
+    assert_sound(installation.database)
 
 
 def test_event_without_its_notices_is_found_by_the_next_process(installation: Installation) -> None:
@@ -139,6 +141,7 @@ def test_mail_killed_while_it_went_out_is_sent_again_and_the_ledger_says_so(
     twice = {id_ for id_, count in installation.taken().items() if count > 1}
     assert twice
     assert twice <= set(installation.told("resent"))
+    assert_sound(installation.database)
 
 
 def test_mail_killed_before_its_batch_left_is_not_lost(installation: Installation) -> None:
@@ -164,6 +167,7 @@ def test_sms_killed_while_it_went_out_is_never_sent_again_by_itself(
 
     assert max(installation.taken().values()) == 1
     assert sorted(states(installation.database, ids)) == [State.ACCEPTED] * 3 + [State.AMBIGUOUS]
+    assert_sound(installation.database)
 
 
 def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(installation: Installation) -> None:
@@ -185,6 +189,7 @@ def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(installat
     assert taken.total() - len(taken) <= KILLS * THREADS * 10
     again = installation.told("resent")
     assert all(count - 1 <= again[id_] for id_, count in taken.items())
+    assert_sound(installation.database)
 
 
 def test_nothing_is_sent_after_its_use_has_passed_however_long_the_process_was_down(

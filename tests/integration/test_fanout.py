@@ -20,6 +20,7 @@ from notifications.retries import State
 from notifications.sending import drain
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.conftest import MovedClock
+from tests.invariants import assert_sound
 from tests.ledgers import ScriptedTransport, a_reader
 from tests.lives import APPROVER, PLANNER, announced, import_pair, import_systems
 
@@ -309,3 +310,4 @@ def test_what_is_sent_names_the_version_it_tells_of(runtime: Runtime) -> None:
     assert (parcel.reference, parcel.kind, parcel.recipient) == ("W", "announcement", "a@example.org")
     assert parcel.subject
     assert b"text/calendar" in parcel.message
+    assert_sound(runtime.database)

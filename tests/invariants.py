@@ -1,0 +1,150 @@
+"""What must hold in every ledger, whatever happened to the processes that wrote it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from maintenance.database import Database
+from notifications.models import (
+    DeliveryEventRow,
+    DeliveryRow,
+    MessageRow,
+    NoticeRow,
+    RecipientRow,
+    SuppressionRow,
+)
+from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
+from notifications.timetable import NoticeKind
+
+
+def assert_sound(database: Database, *, settled: bool = True) -> None:
+    """Fail with every violation; `settled` also asks that nothing is left to do."""
+    with database.read() as session:
+        found = [*violations(session), *(_unsettled(session) if settled else ())]
+    assert not found, "\n".join(found)
+
+
+def violations(session: Session) -> Iterator[str]:
+    """Yield a sentence for everything that must not be."""
+    yield from _recipients_left_out(session)
+    yield from _sent_too_late(session)
+    yield from _sent_to_suppressed(session)
+    yield from _sent_out_of_order(session)
+    yield from _outcomes_without_a_try(session)
+    yield from _repetitions_without_a_doubt(session)
+
+
+def _recipients_left_out(session: Session) -> Iterator[str]:
+    """Each recipient whose kind of reader a fanned-out notice has a message for has exactly one delivery of it.
+
+    Holds as long as the directory did not change since.
+    """
+    has_one = exists().where(
+        DeliveryRow.notice_id == NoticeRow.id, DeliveryRow.recipient_id == RecipientRow.id
+    )
+    rows = session.execute(
+        select(NoticeRow.public_id, RecipientRow.address)
+        .join(MessageRow, MessageRow.notice_id == NoticeRow.id)
+        .join(
+            RecipientRow,
+            (RecipientRow.scope_id == MessageRow.scope_id) & (RecipientRow.channel == MessageRow.channel),
+        )
+        .where(NoticeRow.fanned_out_at.is_not(None), NoticeRow.lead_notice_id.is_(None), ~has_one)
+        .distinct()
+    )
+    for notice, address in rows:
+        yield f"notice {notice} has a message for {address} and no delivery"
+    pairs = session.execute(select(DeliveryRow.notice_id, DeliveryRow.recipient_id))
+    twice = Counter((notice_id, recipient_id) for notice_id, recipient_id in pairs)
+    for (notice_id, recipient_id), count in twice.items():
+        if count > 1:
+            yield f"notice {notice_id} has {count} deliveries for recipient {recipient_id}"
+
+
+def _sent_too_late(session: Session) -> Iterator[str]:
+    for id_, tried_at, expires_at in session.execute(
+        select(DeliveryRow.id, DeliveryRow.tried_at, DeliveryRow.expires_at).where(
+            DeliveryRow.tried_at >= DeliveryRow.expires_at
+        )
+    ):
+        yield f"delivery {id_} went out at {tried_at}, useless since {expires_at}"
+
+
+def _sent_to_suppressed(session: Session) -> Iterator[str]:
+    rows = session.execute(
+        select(DeliveryRow.id, RecipientRow.address)
+        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+        .join(
+            SuppressionRow,
+            (SuppressionRow.channel == DeliveryRow.channel)
+            & (SuppressionRow.address == RecipientRow.address),
+        )
+        .where(
+            DeliveryRow.tried_at > SuppressionRow.at,
+            SuppressionRow.expires_at.is_(None) | (SuppressionRow.expires_at > DeliveryRow.tried_at),
+        )
+    )
+    for id_, address in rows:
+        yield f"delivery {id_} went to {address}, which gets nothing more"
+
+
+#: What tells of the intervention as such: the next must not come before the one it replaces.
+_IN_ORDER = (NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.CANCELLATION, NoticeKind.COMPLETION)
+
+
+def _sent_out_of_order(session: Session) -> Iterator[str]:
+    rows = session.execute(
+        select(NoticeRow.reference, DeliveryRow.recipient_id, DeliveryRow.sequence, DeliveryRow.tried_at)
+        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+        .where(NoticeRow.kind.in_(_IN_ORDER), DeliveryRow.state.in_(MAY_HAVE_REACHED))
+        .order_by(DeliveryRow.tried_at, DeliveryRow.sequence)
+    )
+    told: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for reference, recipient_id, sequence, _ in rows:
+        told[reference, recipient_id].append(sequence)
+    for (reference, recipient_id), sequences in told.items():
+        if sequences != sorted(sequences):
+            yield f"recipient {recipient_id} was told the versions of {reference} in the order {sequences}"
+
+
+def _outcomes_without_a_try(session: Session) -> Iterator[str]:
+    happened: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for id_, kind, state in session.execute(
+        select(DeliveryEventRow.delivery_id, DeliveryEventRow.kind, DeliveryEventRow.state)
+    ):
+        happened[id_].append((kind, state))
+    for id_, state, attempts in session.execute(
+        select(DeliveryRow.id, DeliveryRow.state, DeliveryRow.attempts)
+    ):
+        events = happened[id_]
+        if state in (State.ACCEPTED, State.DELIVERED) and not {"attempt", "receipt"} & {k for k, _ in events}:
+            yield f"delivery {id_} is {state}, and no event says how"
+        if sum(kind == "attempt" for kind, _ in events) > attempts:
+            yield f"delivery {id_} has more tries in its events than in its row ({attempts})"
+
+
+def _repetitions_without_a_doubt(session: Session) -> Iterator[str]:
+    rows = session.execute(
+        select(DeliveryEventRow.delivery_id, DeliveryRow.channel, DeliveryRow.ambiguities)
+        .join(DeliveryRow, DeliveryRow.id == DeliveryEventRow.delivery_id)
+        .where(DeliveryEventRow.kind == "resent")
+    )
+    for id_, channel, ambiguities in rows:
+        if channel == "sms":
+            yield f"SMS {id_} was sent again without a person's decision"
+        if not ambiguities:
+            yield f"delivery {id_} was sent again, and nobody doubted it"
+
+
+def _unsettled(session: Session) -> Iterator[str]:
+    for id_, state in session.execute(
+        select(DeliveryRow.id, DeliveryRow.state).where(
+            DeliveryRow.state.in_(UNFINISHED),
+            ~((DeliveryRow.channel == "sms") & (DeliveryRow.state == "ambiguous")),
+        )
+    ):
+        yield f"delivery {id_} is still {state}"

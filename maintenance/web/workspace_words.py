@@ -85,7 +85,7 @@ EVENT_WORDS = {
 
 def init_app(app: Flask) -> None:
     """Make the filters known to every template."""
-    for function in (role_label, class_label, phase_kind, step_button, event_label, event_detail):
+    for function in (role_label, class_label, phase_kind, step_button, log_label, log_detail):
         app.add_template_filter(function)
     app.add_template_filter(Text.of, "as_text")
     app.add_template_filter(spans, "window_spans")
@@ -112,12 +112,12 @@ def step_button(step: str) -> str:
     return str(STEP_WORDS[Step(step)])
 
 
-def event_label(kind: str) -> str:
+def log_label(kind: str) -> str:
     """Return what happened, in words; the log's own word for kinds that are newer than this table."""
     return str(EVENT_WORDS.get(kind, kind))
 
 
-def event_detail(event: Event) -> str:
+def log_detail(event: Event) -> str:
     """Return what an event says beyond its kind: version, phases, systems, what it altered."""
     values = event.payload()
     said = []

@@ -8,6 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maintenance.catalogue import Impact
+from maintenance.catalogue_documents import (
+    AudienceEntry,
+    CatalogueEntry,
+    ContingencyEntry,
+    NeedEntry,
+    OperatorEntry,
+    SystemEntry,
+    VolumeEntry,
+)
+from maintenance.document_problems import keys_at
 from maintenance.documents import (
     actuals_of,
     digest,
@@ -28,6 +38,7 @@ from maintenance.interventions import (
     Plan,
     Work,
 )
+from maintenance.plan_documents import ContactEntry, PersonEntry, PhaseEntry, PlanEntry, WorkEntry
 from maintenance.settings import ROOT
 from maintenance.texts import Text
 from maintenance.windows import resolve
@@ -150,3 +161,15 @@ def test_reference_case_is_a_valid_document() -> None:
     for system in catalogue.systems.values():
         assert {c.audience for c in system.contingency if c.during} == set(system.audiences)
         assert all({"pt", "en"} <= dict(c.during.variants).keys() for c in system.contingency)
+
+
+# -- the page about them -----------------------------------------------------------------------------
+
+
+def test_every_key_of_the_schema_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "documents.md").read_text()
+    entries = (CatalogueEntry, SystemEntry, PlanEntry, PhaseEntry, VolumeEntry, NeedEntry, ContingencyEntry)
+
+    for entry in (*entries, OperatorEntry, AudienceEntry, WorkEntry, PersonEntry, ContactEntry):
+        for key in keys_at(entry, ()):
+            assert f"`{key}`" in page or f"{key}:" in page, f"{entry.__name__}.{key}"

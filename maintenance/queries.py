@@ -275,9 +275,13 @@ def stale_windows(session: Session, catalogue: Catalogue | None = None) -> list[
 
     Nothing follows by itself: a coordinator edits such a plan and announces it anew.
     """
-    catalogue = catalogue or load_catalogue(session)
-    rows = list_interventions(session, states=OPEN)
-    announced = {row.reference: version for row in rows if (version := latest_published(row))}
+    given, catalogue = catalogue, catalogue or load_catalogue(session)
+    announced = {
+        row.reference: version
+        for row in list_interventions(session, states=OPEN)
+        # What was published with today's catalogue is as today's catalogue says.
+        if (version := latest_published(row)) and (given or version.catalogue_version != catalogue.version)
+    }
     plans = [plan_of(version) for version in announced.values()]
     windows = forecast(catalogue, [*plans, *neighbours(session, catalogue, plans).values()])
     changes = (

@@ -8,7 +8,7 @@ from maintenance import schema
 from maintenance.commands import intervention_steps, life
 from maintenance.commands.options import echo_json, json_option
 from maintenance.lifecycle import RunState
-from maintenance.queries import get_intervention, list_interventions
+from maintenance.queries import get_intervention, list_interventions, stale_windows
 from maintenance.runtime import Runtime
 
 
@@ -42,6 +42,11 @@ def list_(runtime: Runtime, states: tuple[str, ...], as_json: bool) -> None:
             echo_json([life.document_of(row) for row in rows])
         elif rows:
             click.echo("\n".join(life.list_lines(rows, runtime.clock())))
+            for change in stale_windows(session):
+                click.echo(
+                    f"! The catalogue changed: {change.reference} was announced with other windows than today's. "
+                    "Nobody was told; edit it (the same content will do) and announce it to tell them."
+                )
         else:
             click.echo("No interventions; save one with `janela plan FILE`.")
 

@@ -279,6 +279,20 @@ def test_interventions_are_listed_by_state(janela: Janela, plan_file: Path) -> N
     assert [entry["reference"] for entry in announced] == ["X"]
 
 
+def test_windows_that_a_catalogue_change_made_stale_are_listed_and_published_by_announcing_anew(
+    janela: Janela, runtime: Runtime, plan_file: Path
+) -> None:
+    janela("plan", str(plan_file), "--announce")
+    with runtime.database.write() as session:
+        import_systems(session, a_system("S", "A"))
+
+    assert "W was announced with other windows than today's" in janela("interventions", "list")
+    assert janela("plan", str(plan_file), "--announce").startswith("W: edited, announced as version 1.\n")
+    assert "other windows" not in janela("interventions", "list")
+    with runtime.database.read() as session:
+        assert ("S", "OUTAGE", 14, 18, ("W",)) in told(session, "W")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -14,6 +14,10 @@ from maintenance.yaml_core import Builder, Path, lines_of
 _MEGABYTE = 1_000_000
 
 
+#: Half of a character beyond U+FFFF as JSON may write it; YAML knows no halves. For lines any other will do.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The data of a document, and what is wrong with it already before anybody looks at its meaning."""
@@ -29,7 +33,7 @@ class Source:
         problems = [replace(problem, file=self.file) for problem in problems]
         if self.text:
             wanted = {problem.path[:depth] for problem in problems for depth in range(len(problem.path) + 1)}
-            lines = lines_of(self.text, wanted)
+            lines = lines_of(_SURROGATE.sub("\\\\u0020", self.text), wanted)
             problems = [p if p.line else replace(p, line=_nearest(p.path, lines)) for p in problems]
         # Lists go by position, keys by name; the pair keeps numbers and words apart.
         return tuple(

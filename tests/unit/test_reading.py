@@ -194,7 +194,7 @@ def test_places_are_found_in_nested_lists_and_mappings() -> None:
 
 
 def test_places_are_found_in_json() -> None:
-    source = read(b'{\n\t"a": 1,\n\t"b": [\n\t\t{"c": 2}\n\t]\n}')
+    source = read(b'{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [\n\t\t{"c": 2}\n\t]\n}')
 
     (problem,) = source.located([Problem("?", ("b", 0, "c"))])
 

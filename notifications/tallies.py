@@ -59,6 +59,14 @@ def counts(session: Session, which: Filter) -> dict[State, int]:
     return {state: found[state] for state in State if state in found}
 
 
+def kept(session: Session, which: Filter) -> int:
+    """Return how many messages were kept in the outbox: accepted, as far as the ledger goes, and read by nobody."""
+    query = _joined(select(func.count(DeliveryRow.id)), which).where(
+        DeliveryRow.transport == "outbox", DeliveryRow.state.in_(GOOD)
+    )
+    return session.scalars(query).one()
+
+
 def channels_used(session: Session, which: Filter) -> list[str]:
     """Return the channels that deliveries went by, in order."""
     query = _joined(select(DeliveryRow.channel), which).distinct().order_by(DeliveryRow.channel)

@@ -31,6 +31,8 @@ class Listing:
     next_before: int | None
     #: Of all, whatever the filters say.
     counts: dict[State, int]
+    #: How many of all were kept in the outbox.
+    kept: int
     channels: list[str]
 
 
@@ -47,6 +49,7 @@ def index() -> ResponseReturnValue:
             notices=notices,
             progress_of=queries.progress(session, [notice.id for notice in notices]),
             totals=tallies.counts(session, Filter(reference=reference or None)),
+            kept=tallies.kept(session, Filter(reference=reference or None)),
             troubles=queries.troubles(session, now()),
         )
 
@@ -140,5 +143,6 @@ def _listing(base: Filter) -> Listing:
             rows=rows[:PER_PAGE],
             next_before=rows[PER_PAGE - 1].delivery if more else None,
             counts=tallies.counts(session, base),
+            kept=tallies.kept(session, base),
             channels=tallies.channels_used(session, base),
         )

@@ -164,3 +164,14 @@ def test_the_table_has_one_line_for_each_delivery_and_no_formula(client: FlaskCl
     assert not rows[0]["name"].startswith("=")
     other = client.get("/deliveries/export.csv?reference=INT-2026-1").text
     assert len(list(csv.DictReader(io.StringIO(other)))) == 0
+
+
+def test_what_was_kept_in_the_outbox_is_not_called_handed_over(client: FlaskClient, runtime: Runtime):
+    (delivery_id,) = tell(runtime, "ana@example.org")
+    with runtime.database.write() as session:
+        session.execute(update(DeliveryRow).values(state="accepted", transport="outbox"))
+
+    assert "1 of these messages was kept in the outbox" in client.get("/deliveries/?lang=en").text
+    for path in (f"/deliveries/{delivery_id}", f"/deliveries/notices/{notice_id(runtime)}"):
+        page = client.get(f"{path}?lang=en").text
+        assert "Kept in the outbox" in page

@@ -189,14 +189,15 @@ class Catalogue:
 
     def reached_from(self, codes: Iterable[str]) -> list[str]:
         """Return `codes` and every system that could feel work on them, nearest first."""
-        reached = dict.fromkeys(code for code in codes if code in self.systems)
+        graph = self.graph
+        reached = dict.fromkeys(graph.index[code] for code in codes if code in graph.index)
         queue = list(reached)
-        for code in queue:
-            for dependant in self.dependants.get(code, ()):
+        for i in queue:
+            for dependant in graph.dependants[i]:
                 if dependant not in reached:
                     reached[dependant] = None
                     queue.append(dependant)
-        return queue
+        return [graph.codes[i] for i in queue]
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between systems: unknown members, a need on itself, k above n."""

@@ -17,7 +17,7 @@ from maintenance.clock_warnings import warnings_of as warnings_of
 from maintenance.forecast import hull
 from maintenance.interventions import PhaseKind, Plan
 from maintenance.joint_losses import JointLoss, joint_losses
-from maintenance.lines import instant_of, tick_of
+from maintenance.lines import DEGRADED, instant_of, tick_of
 from maintenance.propagation import Spread, needs_line, spread
 from maintenance.windows import Interval
 
@@ -93,7 +93,21 @@ def find_clashes(
         ):
             near.append(other)
     alone, by_others = spread(catalogue, [plan], now=now), spread(catalogue, near, now=now)
-    losses = tuple(joint_losses(catalogue, plan, near, alone, by_others, now))
+    together = spread(catalogue, [plan, *near], now=now) if near else alone
+    return clashes_between(catalogue, plan, near, (alone, by_others, together), now=now)
+
+
+def clashes_between(
+    catalogue: Catalogue,
+    plan: Plan,
+    near: Sequence[Plan],
+    spreads: tuple[Spread, Spread, Spread],
+    *,
+    now: datetime,
+) -> tuple[Clash, ...]:
+    """Return what `find_clashes` does, where the spreads of the plan, of the others and of all are at hand."""
+    alone, by_others, together = spreads
+    losses = tuple(joint_losses(plan, alone, by_others, together)) if near else ()
     found = [
         *_redundancy_lost(plan, near, losses),
         *_same_system(plan, near, now),
@@ -267,32 +281,42 @@ def _verification_missing(plan: Plan) -> Iterator[Clash]:
 def _contingency_missing(
     catalogue: Catalogue, plan: Plan, alone: Spread, losses: Iterable[JointLoss]
 ) -> Iterator[Clash]:
-    missing: dict[str, list[tuple[str, Interval]]] = {}
-    stretches = [
-        (code, Interval(instant_of(start), instant_of(end)))
-        for code, impact, start, end in alone.windows()
-        if impact >= Impact.DEGRADED
-    ]
-    stretches += [(code, Interval(loss.start, loss.end)) for loss in losses for code in loss.systems]
-    for code, stretch in stretches:
-        system = catalogue.systems[code]
-        if system.audiences:
-            told = {c.audience for c in system.contingency if c.during}
-            for audience in system.audiences:
-                if audience not in told:
-                    missing.setdefault(audience, []).append((code, stretch))
-    for audience, theirs in missing.items():
-        systems = tuple(dict.fromkeys(code for code, _ in theirs))
+    missing: dict[str, dict[str, None]] = {}
+    stretches: dict[str, list[Interval]] = {}
+    graph = alone.graph
+    bad = {n for n in set(alone.reached.values()) if any(w[2] >= DEGRADED for w in alone.lines[n])}
+    for i in [i for i, number in alone.reached.items() if number in bad]:
+        for audience in _untold(catalogue, graph.codes[i]):
+            missing.setdefault(audience, {})[graph.codes[i]] = None
+            hit = [w for w in alone.line(i) if w[2] >= DEGRADED]
+            whole = Interval(instant_of(hit[0][0]), instant_of(hit[-1][1]))
+            stretches.setdefault(audience, []).append(whole)
+    for loss in losses:
+        for code in loss.systems:
+            for audience in _untold(catalogue, code):
+                missing.setdefault(audience, {})[code] = None
+                stretches.setdefault(audience, []).append(Interval(loss.start, loss.end))
+    for audience, systems in missing.items():
+        theirs = stretches[audience]
         yield a_clash(
             "contingency-missing",
             "warn",
             systems,
-            Interval(min(s.start for _, s in theirs), max(s.end for _, s in theirs)),
+            Interval(min(s.start for s in theirs), max(s.end for s in theirs)),
             (plan.reference,),
             N_("Nothing tells %(audience)s what to do while %(hit)s is down; write `contingency` there."),
             audience=audience,
-            hit=some_of(systems),
+            hit=some_of(tuple(systems)),
         )
+
+
+def _untold(catalogue: Catalogue, code: str) -> tuple[str, ...]:
+    """Return the audiences of a system that have no text for while it is down."""
+    system = catalogue.systems[code]
+    if not system.audiences:
+        return ()
+    told = {c.audience for c in system.contingency if c.during}
+    return tuple(audience for audience in system.audiences if audience not in told)
 
 
 def jobs_in(plan: Plan, now: datetime) -> list[tuple[str, Impact, Interval]]:

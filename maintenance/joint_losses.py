@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from maintenance.catalogue import Catalogue, Impact
+from maintenance.catalogue import Impact
 from maintenance.causes import explained
 from maintenance.interventions import Plan, Window
 from maintenance.lines import DEGRADED, Line, instant_of, overlay, tick_of
-from maintenance.propagation import Spread, spread
+from maintenance.propagation import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +27,15 @@ class JointLoss:
     references: tuple[str, ...]
 
 
-def joint_losses(
-    catalogue: Catalogue,
-    plan: Plan,
-    near: Sequence[Plan],
-    alone: Spread,
-    by_others: Spread,
-    now: datetime,
-) -> Iterator[JointLoss]:
+def joint_losses(plan: Plan, alone: Spread, by_others: Spread, together: Spread) -> Iterator[JointLoss]:
     """Yield what gets DEGRADED or OUTAGE only because the plan and others meet, one for each stretch and cause.
 
     Args:
-        catalogue: What needs what.
         plan: The plan that is looked at.
-        near: The other plans around its time.
-        alone: What the plan does without them.
+        alone: What it does without the others.
         by_others: What they do without it.
-        now: For open phases.
+        together: What all of them do.
     """
-    if not near:
-        return
-    together = spread(catalogue, [plan, *near], now=now)
     lost = _lost_lines(together, alone, by_others)
     graph = together.graph
     groups: dict[tuple[int, int, int, tuple[str, ...]], list[int]] = {}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from maintenance.catalogue import Catalogue
-from maintenance.clashes import Clash, find_clashes, in_order
+from maintenance.clashes import Clash, clashes_between, in_order
 from maintenance.forecast import hull
 from maintenance.harm import Clock, Profile, Weights, counted_volumes, weighted_hours
 from maintenance.interventions import Plan
@@ -188,14 +188,15 @@ class _Search:
         together = spread(self.catalogue, [plan, *near]) if near else alone
         before = spread(self.catalogue, near)
         harm, own = self._harm(start, together, before), self._harm(start, alone, None)
-        clashes = [*find_clashes(self.catalogue, plan, near, now=self.now)]
+        spreads = (alone, before, together)
+        clashes = [*clashes_between(self.catalogue, plan, near, spreads, now=self.now)]
         if self.policies:
             # The whole catalogue: how much is down at once is not a matter of what the work reaches.
             clashes += find_policy_clashes(self.whole, plan, self.others, self.policies, now=self.now)
         audiences = dict.fromkeys(
             audience
-            for code, impact, _, _ in alone.windows()
-            if impact >= DEGRADED
+            for code in self.volumes
+            if any(impact >= DEGRADED for _, _, impact in alone.of(code))
             for audience in self.catalogue.systems[code].audiences
         )
         score = sum(value / self.monthly[unit] for unit, value in harm.items())

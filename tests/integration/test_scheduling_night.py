@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from maintenance import scheduling
 from maintenance.database import Database
 from maintenance.errors import StepRefused
 from maintenance.events import Event, InterventionStarted, ServiceRestored, UpdatePublished
 from maintenance.lifecycle import RunState
-from maintenance.models import EventRow
+from maintenance.models import EventRow, VersionRow
 from maintenance.queries import (
     counted,
     current_windows,
@@ -107,6 +107,17 @@ def test_a_later_phase_starts_by_the_clock_while_the_first_is_open(database: Dat
         assert scheduling.start_due(session, at(18)) == ["W"]
 
         assert all(phase.is_open for phase in plan_of(current(session, "W")).phases)
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_starting(database: Database) -> None:
+    with database.write() as session:
+        announced(session, a_plan("SPOILT", a_phase(9, 10, "NET")))
+        announced(session, WORK)
+        # Past the guard, as a mishap in the database would.
+        session.execute(update(VersionRow).where(VersionRow.id == 1).values(content={"title": "?"}))
+        session.expire_all()
+
+        assert scheduling.start_due(session, at(14)) == ["W"]
 
 
 def test_a_start_by_hand_counts_from_now(database: Database) -> None:

@@ -185,8 +185,11 @@ class TwilioTransport:
     def _send(self, parcel: Parcel, now: datetime) -> Outcome:
         if parcel.expires_at - now < SHORTEST_VALIDITY:
             return _failed(FailureClass.EXPIRED, "too late to be of use")
+        text = parcel.message.decode()
+        if not text.strip():
+            return _failed(FailureClass.CONTENT, "no text")
         client, http = self._client()
-        self._pace.wait(sms_text.count(parcel.message.decode()).parts)
+        self._pace.wait(sms_text.count(text).parts)
         try:
             message = client.messages.create(to=parcel.recipient, **self._fields(parcel, now))
         except TwilioRestException as error:

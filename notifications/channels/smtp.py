@@ -112,6 +112,9 @@ class SmtpTransport:
                 letters.append(self._letter(parcel))
             except UnusableAddress as error:
                 yield parcel.delivery_id, _failed(FailureClass.RECIPIENT_PERMANENT, str(error))
+            except KeyError as error:
+                # A template of another release, say. Nothing was sent, so nothing is in doubt.
+                yield parcel.delivery_id, _failed(FailureClass.CONTENT, f"the mail has a hole for {error}")
         self._pace.wait(len(letters))
         while letters:
             # Of each round one letter at least is yielded, so this ends.

@@ -71,6 +71,13 @@ def test_a_text_is_dropped_by_the_carrier_before_it_becomes_useless(stand_in: Tw
     assert (too_late.state, too_late.failure) == (State.EXPIRED, FailureClass.EXPIRED)
 
 
+def test_a_text_without_words_is_refused_and_not_in_doubt(stand_in: TwilioStandIn, tmp_path: Path):
+    outcome = send(read_account(settings(stand_in, tmp_path)), message=b" \n")
+
+    assert (outcome.state, outcome.failure) == (State.FAILED_PERMANENT, FailureClass.CONTENT)
+    assert stand_in.requests == []
+
+
 def test_a_messaging_service_replaces_the_sender_and_privacy_is_asked_for(
     stand_in: TwilioStandIn, tmp_path: Path
 ):

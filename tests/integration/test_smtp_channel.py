@@ -197,6 +197,14 @@ def test_an_address_that_cannot_be_written_to_costs_its_neighbours_nothing():
     assert ends(outcomes) == {1: (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT), 2: TAKEN}
 
 
+def test_a_mail_with_a_hole_is_refused_and_not_in_doubt():
+    with SmtpListener() as listener, open_transport(listener.url) as transport:
+        parcels = [a_parcel(1, message=b"To: \x1eto\x1e\r\nX: \x1enext-release\x1e\r\n\r\n"), a_parcel(2)]
+        outcomes = dict(transport.send(parcels, now=ANNOUNCED_AT))
+
+    assert ends(outcomes) == {1: (State.FAILED_PERMANENT, FailureClass.CONTENT), 2: TAKEN}
+
+
 def test_bounces_come_back_to_an_address_of_each_delivery_when_asked_for():
     with SmtpListener() as listener, open_transport(listener.url, verp_key="secret") as transport:
         send(transport, 7)

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from maintenance import scheduling, steps
 from maintenance.announced import HOLD
-from maintenance.catalogue_store import load_catalogue
 from maintenance.interventions import Plan, Window
 from maintenance.lifecycle import OPEN, Actor, ReviewState, Role, RunState, Step, allowed
 from maintenance.models import InterventionRow, VersionRow
@@ -29,9 +28,8 @@ from maintenance.queries import (
 )
 from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now
-from maintenance.web.languages import page_language
 from maintenance.web.plan_changes import changes_between
-from maintenance.web.plan_preview import grouped
+from maintenance.web.plan_preview import grouped, listed
 from maintenance.web.systems_search import names_of
 
 bp = Blueprint("plan", __name__, url_prefix="/plan")
@@ -179,20 +177,20 @@ def show(reference: str) -> ResponseReturnValue:
     """Show one intervention: where it stands, what can be done, its windows, versions and log."""
     with database().read() as session:
         case = case_of(get_intervention(session, reference), actor())
-        windows = _windows(session, case)
+        groups = grouped(_windows(session, case), reference)
         return render_template(
             "maintenance/plan/show.html",
             case=case,
             row=case.row,
             plan=case.plan,
             coming=plan_of(case.pending) if case.pending else None,
-            groups=grouped(windows, load_catalogue(session), reference),
+            groups=groups,
             changes=_changes(case),
             main_steps=MAIN_STEPS,
             actor=actor(),
             gates=gates_in_force(case.row),
             log=list(reversed(events_of(session, reference))),
-            names=names_of(session, case.plan.systems, language=page_language()),
+            names=names_of(session, {*case.plan.systems, *listed(groups)}),
             panels=panels_for(reference),
             at=now(),
         )

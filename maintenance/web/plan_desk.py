@@ -14,17 +14,17 @@ from sqlalchemy.orm import Session
 from wtforms import FieldList
 
 from maintenance.catalogue import Impact
-from maintenance.catalogue_store import load_catalogue
 from maintenance.documents import digest, plan_document
 from maintenance.interventions import Plan
 from maintenance.models import InterventionRow, VersionRow
 from maintenance.previewing import UNNAMED, Preview
 from maintenance.queries import latest_published, pending
+from maintenance.texts import Text
 from maintenance.web.context import runtime
 from maintenance.web.forms import errors_of
 from maintenance.web.languages import page_language
 from maintenance.web.plan_forms import PlanForm
-from maintenance.web.plan_preview import Group, grouped
+from maintenance.web.plan_preview import Group, grouped, listed
 from maintenance.web.systems_search import Found, find_systems, names_of
 
 _ZONES = ("Europe/", "Atlantic/", "America/", "UTC")
@@ -48,7 +48,7 @@ class Desk:
     seen_before: str | None = None
     #: Systems found, by the phase they were looked for in.
     found: dict[int, list[Found]] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, Text] = field(default_factory=dict)
     #: Id of the element where the person goes on.
     focus: str = ""
     #: What somebody else saved meanwhile: (where, theirs, mine).
@@ -116,10 +116,9 @@ class Desk:
     def look_up(self, session: Session) -> None:
         """Fetch what the page says of systems: names of those worked on, the windows' groups."""
         codes = {work.form.system.data or "" for row in self.form.phases for work in row.form.work}
-        self.names = names_of(session, codes, language=page_language())
         if self.preview is not None and self.plan is not None:
-            catalogue = load_catalogue(session)
-            self.groups = grouped(self.preview.windows, catalogue, self.plan.reference or UNNAMED)
+            self.groups = grouped(self.preview.windows, self.plan.reference or UNNAMED)
+        self.names = names_of(session, codes | listed(self.groups))
 
     def _add_phase(self) -> None:
         before = self.form.phases[-1].form if len(self.form.phases) else None

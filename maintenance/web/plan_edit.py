@@ -28,8 +28,7 @@ from maintenance.web.plan_forms import form_of
 @roles_required(Role.PLANNER)
 def new() -> ResponseReturnValue:
     """Offer an empty form: one phase, the site's zone, the usual reminders."""
-    with database().read() as session:
-        timezone = load_catalogue(session).timezone
+    timezone = runtime().settings["TIMEZONE"]
     blank = {"timezone": timezone, "phases": [{}]}
     return _page(Desk(form_of(blank, runtime().settings.locales)))
 

@@ -27,6 +27,7 @@ from maintenance.errors import InvalidTime
 from maintenance.interventions import Phase, Plan
 from maintenance.lifecycle import Actor, Step
 from maintenance.scheduling import Preview
+from maintenance.texts import NO_TEXT, Text
 from maintenance.web.forms import SomeWords, text_of
 from maintenance.web.plan_forms import LocalTimeField, read_length
 from maintenance.web.plan_step_forms import (
@@ -40,7 +41,7 @@ from maintenance.web.plan_step_forms import (
     ToldForm,
     WithdrawForm,
 )
-from maintenance.web.presentation import local_range
+from maintenance.web.presentation import local_range, plain
 from maintenance.web.workspace_words import phase_kind
 from maintenance.windows import resolve, zone
 
@@ -95,7 +96,7 @@ class MoveForm(ToldForm):
     seen = HiddenField()
 
     def prepare(
-        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, str]
+        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, Text]
     ) -> None:
         """Begin with the start as it stands."""
         super().prepare(plan, locales=locales, lock_version=lock_version, names=names)
@@ -160,7 +161,7 @@ class StartForm(ToldForm):
     phase = SelectField(lazy_gettext("Phase"), validate_choice=False)
 
     def prepare(
-        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, str]
+        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, Text]
     ) -> None:
         """Offer the phases that can begin."""
         super().prepare(plan, locales=locales, lock_version=lock_version, names=names)
@@ -208,7 +209,7 @@ class ExtendForm(ToldForm):
     by_length = StringField(lazy_gettext("or longer by"))
 
     def prepare(
-        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, str]
+        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, Text]
     ) -> None:
         """Offer the open phases first, then those to come."""
         super().prepare(plan, locales=locales, lock_version=lock_version, names=names)
@@ -257,7 +258,7 @@ class VerifyForm(ToldForm):
     )
 
     def prepare(
-        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, str]
+        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, Text]
     ) -> None:
         """Offer the systems whose work is open."""
         super().prepare(plan, locales=locales, lock_version=lock_version, names=names)
@@ -269,8 +270,7 @@ class VerifyForm(ToldForm):
             if work.impact > Impact.NO_IMPACT and work.ended_at is None
         ]
         self.systems.choices = [
-            SelectChoice(code, f"{code} – {names[code]}" if code in names else code)
-            for code in dict.fromkeys(down)
+            SelectChoice(code, f"{code} {plain(names.get(code, NO_TEXT))}") for code in dict.fromkeys(down)
         ]
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:

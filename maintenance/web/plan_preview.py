@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from maintenance.catalogue import Catalogue, Impact
+from maintenance.catalogue import Impact
 from maintenance.interventions import Window
-from maintenance.texts import NO_TEXT, Text
 
 #: Systems listed of one group; a data centre can take tens of thousands down.
 LISTED = 100
@@ -20,7 +19,6 @@ class Row:
     """One system of a group."""
 
     code: str
-    name: Text
     #: Chains without the references: () for work on the system itself.
     chains: tuple[tuple[str, ...], ...]
     #: Other plans that cause the same window.
@@ -49,7 +47,7 @@ class Span:
     systems: tuple[str, ...]
 
 
-def grouped(windows: Iterable[Window], catalogue: Catalogue, reference: str) -> list[Group]:
+def grouped(windows: Iterable[Window], reference: str) -> list[Group]:
     """Return the windows by time and impact, the worst of a time first."""
 
     def time_and_impact(window: Window) -> tuple[datetime, datetime, int]:
@@ -57,7 +55,7 @@ def grouped(windows: Iterable[Window], catalogue: Catalogue, reference: str) -> 
 
     # A stable sort: within a group the forecast's order, by code, stays.
     in_order = sorted(windows, key=time_and_impact)
-    return [_group(list(members), catalogue, reference) for _, members in groupby(in_order, time_and_impact)]
+    return [_group(list(members), reference) for _, members in groupby(in_order, time_and_impact)]
 
 
 def spans(windows: Iterable[Window]) -> list[Span]:
@@ -73,14 +71,18 @@ def spans(windows: Iterable[Window]) -> list[Span]:
     ]
 
 
-def _group(windows: Sequence[Window], catalogue: Catalogue, reference: str) -> Group:
+def _group(windows: Sequence[Window], reference: str) -> Group:
     first = windows[0]
-    rows = tuple(_row(window, catalogue, reference) for window in windows[:LISTED])
+    rows = tuple(_row(window, reference) for window in windows[:LISTED])
     return Group(first.impact, first.start, first.end, rows, len(windows))
 
 
-def _row(window: Window, catalogue: Catalogue, reference: str) -> Row:
-    system = catalogue.systems.get(window.system)
+def _row(window: Window, reference: str) -> Row:
     own = tuple(chain[:-1] for chain in window.because if chain[-1] == reference)
     others = tuple(name for name in window.references if name != reference)
-    return Row(window.system, system.name if system else NO_TEXT, own, others)
+    return Row(window.system, own, others)
+
+
+def listed(groups: Iterable[Group]) -> set[str]:
+    """Return the codes of the systems that are listed."""
+    return {row.code for group in groups for row in group.rows}

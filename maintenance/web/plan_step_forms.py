@@ -15,7 +15,7 @@ from maintenance import scheduling
 from maintenance.interventions import Plan
 from maintenance.lifecycle import Actor
 from maintenance.scheduling import Preview
-from maintenance.texts import NO_TEXT
+from maintenance.texts import NO_TEXT, Text
 from maintenance.web.forms import BaseForm, LongWordsForm, text_of, words_rows
 
 #: Longest note or reason of one language, in characters: it goes into mails.
@@ -54,7 +54,7 @@ class StepForm(BaseForm):
     plan: Plan
 
     def prepare(
-        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, str]
+        self, plan: Plan, *, locales: Sequence[str], lock_version: int, names: Mapping[str, Text]
     ) -> None:
         """Fill what depends on the intervention: choices (`names` of systems), a row for each language."""
         self.plan = plan

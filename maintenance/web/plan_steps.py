@@ -6,7 +6,6 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from maintenance.catalogue_store import load_catalogue
 from maintenance.errors import JanelaError
 from maintenance.interventions import Plan
 from maintenance.lifecycle import RULES, Step, check
@@ -16,10 +15,9 @@ from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now, runtime
 from maintenance.web.errors import sentence_of
 from maintenance.web.forms import errors_of
-from maintenance.web.languages import page_language
 from maintenance.web.plan import Case, bp, case_of, panels_for
 from maintenance.web.plan_night_forms import FORMS
-from maintenance.web.plan_preview import grouped
+from maintenance.web.plan_preview import grouped, listed
 from maintenance.web.plan_step_forms import StepForm
 from maintenance.web.systems_search import names_of
 from maintenance.web.workspace_words import DONE_WORDS
@@ -75,7 +73,7 @@ def _prepared(form: StepForm, session: Session, case: Case, step: Step) -> StepF
             )
         ),
         lock_version=case.row.lock_version,
-        names=names_of(session, plan.systems, language=page_language()),
+        names=names_of(session, plan.systems),
     )
     return form
 
@@ -88,7 +86,7 @@ def _page(session: Session, case: Case, step: Step, form: StepForm, *, refused: 
             preview = form.preview(session, reference, now=now())
         except JanelaError as error:
             refused = sentence_of(error)
-    catalogue = load_catalogue(session) if preview else None
+    groups = grouped(preview.windows, reference) if preview else []
     return render_template(
         "maintenance/plan/step.html",
         case=case,
@@ -96,9 +94,9 @@ def _page(session: Session, case: Case, step: Step, form: StepForm, *, refused: 
         plan=form.plan,
         step=step,
         form=form,
-        names=names_of(session, form.plan.systems, language=page_language()),
+        names=names_of(session, {*form.plan.systems, *listed(groups)}),
         preview=preview,
-        groups=grouped(preview.windows, catalogue, reference) if preview and catalogue else [],
+        groups=groups,
         errors=([("", refused)] if refused else []) + errors_of(form),
         panels=panels_for(reference) if step is Step.ANNOUNCE else [],
         at=now(),

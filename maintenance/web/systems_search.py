@@ -72,9 +72,9 @@ def find_systems(session: Session, words: str, *, language: str, limit: int = LI
     ]
 
 
-def names_of(session: Session, codes: Collection[str], *, language: str) -> dict[str, str]:
+def names_of(session: Session, codes: Collection[str]) -> dict[str, Text]:
     """Return the names of these systems by code; codes that name none are left out."""
     if not codes:
         return {}
     query = select(SystemRow.code, SystemRow.name).where(SystemRow.code.in_(codes))
-    return {code: Text.of(name).in_language(language) for code, name in session.execute(query)}
+    return {code: Text.of(name) for code, name in session.execute(query)}

@@ -30,6 +30,10 @@ class StepRefused(JanelaError):
     """The intervention is not in a state in which that step can be taken, or the person may not."""
 
 
+class Blocked(StepRefused):
+    """Clashes stand against the step; move the plan, or override them as an approver, with a reason."""
+
+
 class StaleEdit(JanelaError):
     """Somebody else saved this in the meantime; look at their change, then repeat yours."""
 

@@ -80,17 +80,27 @@ class VersionPublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InterventionAnnounced(VersionPublished):
+class TimesPublished(VersionPublished):
+    """A step that gives readers a plan's times: only these look for clashes."""
+
+    #: Why an approver took it although clashes block; "" where none did.
+    override: str = ""
+    #: What these clashes say.
+    overridden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterventionAnnounced(TimesPublished):
     """Readers are to know of it: version 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InterventionChanged(VersionPublished):
+class InterventionChanged(TimesPublished):
     """An announced intervention has another content, approved anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InterventionMoved(VersionPublished):
+class InterventionMoved(TimesPublished):
     """An announced intervention has other times, the same work."""
 
 
@@ -164,6 +174,14 @@ class CatalogueChanged(Event):
 
     version: int
     changes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoliciesChanged(Event):
+    """Freezes, maintenance hours or other policies are not what they were; what is announced stays."""
+
+    #: {policy, field, old, new}, as the dry run of an import lists them.
+    changes: tuple[dict[str, Any], ...]
 
 
 def event_from(kind: str, *, payload: dict[str, Any], **common: Any) -> Event:

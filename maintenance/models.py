@@ -76,6 +76,24 @@ class SystemRow(Base):
     lock_version: Mapped[int] = mapped_column(default=1)
 
 
+class PolicyRow(Base):
+    """A freeze, maintenance hours or another policy; retired, never deleted."""
+
+    __tablename__ = "policies"
+
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: The list of the document in which it stands: `freezes`, `hours`, …
+    kind: Mapped[str] = mapped_column(String(16))
+    #: The order of the document, which is the order of pages.
+    position: Mapped[int] = mapped_column(default=0)
+    #: The entry as a document has it, its timezone said.
+    content: Mapped[dict[str, Any]]
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(255))
+    retired_at: Mapped[datetime | None]
+    lock_version: Mapped[int] = mapped_column(default=1)
+
+
 class InstitutionRow(Base):
     """A body that uses systems; retired, never deleted."""
 
@@ -138,6 +156,9 @@ class VersionRow(Base):
     reason: Mapped[dict[str, Any]] = mapped_column(default=dict)
     published_at: Mapped[datetime | None]
     catalogue_version: Mapped[int | None]
+    #: Why an approver published it against clashes that block, and what these said; empty where none did.
+    override_reason: Mapped[str] = mapped_column(default="")
+    overridden: Mapped[list[Any]] = mapped_column(default=list)
     #: From when to when its work with an impact lasts, once published; None if it has none. Windows
     #: do not tell: where another plan's work on the same system is worse, only that one is named.
     work_starts_at: Mapped[datetime | None] = mapped_column(index=True)

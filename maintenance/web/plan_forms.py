@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext
-from markupsafe import Markup
 from wtforms import (
     Field,
     FieldList,
@@ -37,6 +35,7 @@ from maintenance.web.forms import (
     words_rows,
 )
 from maintenance.web.presentation import IMPACT_WORDS, duration
+from maintenance.web.time_fields import LocalTimeField, length_of, read_length, write_length
 from maintenance.web.workspace_words import CLASS_WORDS, PHASE_WORDS
 from maintenance.windows import format_duration, parse_duration
 
@@ -48,50 +47,6 @@ REMINDERS = (
     timedelta(hours=12),
     timedelta(hours=4),
 )
-
-_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
-_HOURS = re.compile(
-    r"(?:(?P<hours>\d{1,4})\s*h?|(?P<h>\d{1,4})(?::|\s*h\s*)(?P<m>[0-5]?\d)(?:\s*(?:m|min))?|(?P<minutes>\d{1,5})\s*(?:m|min))",
-    re.IGNORECASE,
-)
-
-
-def read_length(typed: str) -> timedelta:
-    """Return the length that somebody typed: 18, 18:30, 18h30, 90 min, or ISO 8601 as in PT18H.
-
-    Raises:
-        InvalidTime: For anything else.
-
-    >>> read_length("18:30") == read_length("18h30") == read_length("PT18H30M") == timedelta(hours=18.5)
-    True
-    >>> read_length("18"), read_length("90 min")
-    (datetime.timedelta(seconds=64800), datetime.timedelta(seconds=5400))
-    """
-    if match := _HOURS.fullmatch(typed.strip()):
-        found = match.groupdict(default="0")
-        return timedelta(
-            hours=int(found["hours"]) + int(found["h"]), minutes=int(found["m"]) + int(found["minutes"])
-        )
-    return parse_duration(typed.strip().upper())
-
-
-def write_length(length: timedelta) -> str:
-    """Return what `read_length` reads back: hours and minutes, ISO 8601 where there are seconds.
-
-    >>> write_length(timedelta(hours=18)), write_length(timedelta(seconds=90))
-    ('18:00', 'PT1M30S')
-    """
-    minutes, seconds = divmod(int(length.total_seconds()), 60)
-    return format_duration(length) if seconds else f"{minutes // 60}:{minutes % 60:02}"
-
-
-class LocalTimeField(StringField):
-    """A time on the clock of the plan's zone, kept as typed: what cannot be read is shown again."""
-
-    def __call__(self, **kwargs: object) -> Markup:
-        """Return the control; a value that a date control would drop gets a plain one."""
-        shape = "text" if self.data and not _LOCAL.fullmatch(self.data) else "datetime-local"
-        return super().__call__(type=shape, **kwargs)
 
 
 class WorkForm(BaseForm):
@@ -137,13 +92,7 @@ class PhaseForm(BaseForm):
 
     def validate_length(self, field: Field) -> None:
         """Refuse what is no length."""
-        if field.data:
-            try:
-                read_length(field.data)
-            except InvalidTime:
-                raise ValidationError(
-                    str(lazy_gettext("Write the length as hours and minutes, as in 18:00 or 1:30."))
-                ) from None
+        length_of(field)
 
     def document(self) -> dict[str, Any]:
         """Return the phase as documents have it; what was left empty is left out."""

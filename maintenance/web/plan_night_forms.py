@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
@@ -23,13 +23,11 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from maintenance import scheduling, steps
 from maintenance.catalogue import Impact
-from maintenance.errors import InvalidTime
 from maintenance.interventions import Phase, Plan
 from maintenance.lifecycle import Actor, Step
 from maintenance.scheduling import Preview
 from maintenance.texts import NO_TEXT, Text
 from maintenance.web.forms import SomeWords, text_of
-from maintenance.web.plan_forms import LocalTimeField, read_length
 from maintenance.web.plan_step_forms import (
     CHECKS,
     AnnounceForm,
@@ -42,39 +40,9 @@ from maintenance.web.plan_step_forms import (
     WithdrawForm,
 )
 from maintenance.web.presentation import local_range, plain
+from maintenance.web.time_fields import LocalTimeField, length_of, local_time_of
 from maintenance.web.workspace_words import phase_kind
 from maintenance.windows import resolve, zone
-
-
-def local_time_of(field: Field) -> datetime | None:
-    """Return the naive wall time that was typed; None if nothing was.
-
-    Raises:
-        ValidationError: For what is no time.
-    """
-    if not field.data:
-        return None
-    try:
-        found = datetime.fromisoformat(field.data)
-        if found.tzinfo is None and 1970 <= found.year <= 2200:
-            return found
-    except ValueError:
-        pass
-    raise ValidationError(str(lazy_gettext("Enter a date and a time, as in 2019-11-30T14:00.")))
-
-
-def length_of(field: Field) -> timedelta | None:
-    """Return the length that was typed; None if nothing was.
-
-    Raises:
-        ValidationError: For what is no length.
-    """
-    if not field.data:
-        return None
-    try:
-        return read_length(field.data)
-    except InvalidTime:
-        raise ValidationError(str(lazy_gettext("Write hours and minutes, as in 2:00 or 90 min."))) from None
 
 
 def _option(phase: Phase, timezone: str) -> SelectChoice:

@@ -9,7 +9,7 @@ from datetime import datetime
 from maintenance.catalogue import Impact
 from maintenance.causes import explained
 from maintenance.interventions import Plan, Window
-from maintenance.lines import DEGRADED, Line, instant_of, overlay, tick_of
+from maintenance.lines import DEGRADED, OUTAGE, Line, instant_of, overlay, tick_of
 from maintenance.propagation import Spread
 
 
@@ -36,7 +36,7 @@ def joint_losses(plan: Plan, alone: Spread, by_others: Spread, together: Spread)
         by_others: What they do without it.
         together: What all of them do.
     """
-    lost = _lost_lines(together, alone, by_others)
+    lost = dict(_lost(together, alone, by_others))
     graph = together.graph
     groups: dict[tuple[int, int, int, tuple[str, ...]], list[int]] = {}
     origins = [i for i in lost if not any(m in lost for _, members in graph.needs(i) for m in members)]
@@ -67,19 +67,23 @@ def joint_losses(plan: Plan, alone: Spread, by_others: Spread, together: Spread)
         )
 
 
-def _lost_lines(together: Spread, alone: Spread, by_others: Spread) -> dict[int, Line]:
-    """Return, for each system that is worse off, the stretches in which it is, at DEGRADED or worse."""
+def loses_service(alone: Spread, by_others: Spread, together: Spread) -> bool:
+    """Return whether anything goes into OUTAGE only because the plan and others meet; names no reasons."""
+    return any(impact == OUTAGE for _, line in _lost(together, alone, by_others) for _, _, impact in line)
+
+
+def _lost(together: Spread, alone: Spread, by_others: Spread) -> Iterator[tuple[int, Line]]:
+    """Yield each system that is worse off, with the stretches in which it is, at DEGRADED or worse."""
     known: dict[tuple[int, int, int], Line] = {}
-    lost = {}
+    of_alone, of_others = alone.reached.get, by_others.reached.get
     for i, number in together.reached.items():
-        key = (number, alone.reached.get(i, 0), by_others.reached.get(i, 0))
+        key = (number, of_alone(i, 0), of_others(i, 0))
         line = known.get(key)
         if line is None:
-            apart = overlay(alone.line(i), by_others.line(i))
-            line = known[key] = tuple(_worse(together.line(i), apart))
+            apart = overlay(alone.lines[key[1]], by_others.lines[key[2]])
+            line = known[key] = tuple(_worse(together.lines[number], apart))
         if line:
-            lost[i] = line
-    return lost
+            yield i, line
 
 
 def _worse(line: Line, than: Line) -> Iterator[tuple[int, int, int]]:

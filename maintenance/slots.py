@@ -18,7 +18,8 @@ from maintenance.clashes import Clash, clashes_between, in_order
 from maintenance.forecast import hull
 from maintenance.harm import Clock, Profile, Weights, counted_volumes, weighted_hours
 from maintenance.interventions import Plan
-from maintenance.lines import DEGRADED, Line, clipped, tick_of
+from maintenance.joint_losses import loses_service
+from maintenance.lines import DEGRADED, clipped, tick_of
 from maintenance.policies import Policies
 from maintenance.policy_clashes import find_policy_clashes
 from maintenance.propagation import Spread, spread
@@ -101,19 +102,22 @@ def find_slots(
     search = _Search(catalogue, plan, list(others), earliest, latest, now, policies, weights or Weights())
     last = latest - (plan.end - plan.start)
     starts = [earliest + step * n for n in range((last - earliest) // step + 1)] if last >= earliest else []
+    # Each start is met up to three times, every time with a better known score: bound, harm, all of it.
     heap = [(search.bound(start), start) for start in starts]
     heapq.heapify(heap)
-    exact: dict[datetime, Slot] = {}
+    harmed: set[datetime] = set()
     found: list[Slot] = []
     while heap and len(found) < count:
         _, start = heapq.heappop(heap)
-        if start in exact:
-            found.append(exact[start])
+        if start in harmed:
+            slot = search.slot(start)
+            if blocked or not slot.is_blocked:
+                found.append(slot)
             continue
-        slot = search.slot(start)
-        if blocked or not slot.is_blocked:
-            exact[start] = slot
-            heapq.heappush(heap, (slot.score, start))
+        score = search.score(start, blocked)
+        if score is not None:
+            harmed.add(start)
+            heapq.heappush(heap, (score, start))
     return tuple(found)
 
 
@@ -143,7 +147,14 @@ class _Search:
         self.starts = [h.start for h, _ in hulls]
         self.ends = [h.end for h, _ in hulls]
         self.longest = max((h.end - h.start for h, _ in hulls), default=timedelta(0))
-        alone = spread(self.catalogue, [self.plan])
+        #: Others that can touch anything that matters here; the rest only share people.
+        self.felt = {
+            other.reference
+            for other in others
+            if any(code in self.catalogue.systems for code in other.systems)
+        }
+        self.known: dict[tuple[str, ...], Spread] = {}
+        self.alone = spread(self.catalogue, [self.plan])
         # What any joint forecast could hit: where others take redundancy, more than the plan alone does.
         self.volumes = counted_volumes(self.catalogue, self.reach)
         self.monthly: dict[Text, float] = {}
@@ -157,9 +168,18 @@ class _Search:
                 begin = min(earliest, self.plan.start) - margin
                 end = max(latest, self.plan.end) + margin
                 self.clocks[profile] = Clock(profile, catalogue.timezone, begin, end)
+        self.counted = [
+            (
+                code,
+                volume.unit,
+                weights.per_hour(self.catalogue.systems[code], volume),
+                self.clocks[weights.profile_of(code)],
+            )
+            for code, volume in self.volumes.items()
+        ]
         origin = tick_of(self.plan.start)
         #: Weighted scores by profile and distance from the start: the harm of the plan alone, anywhere.
-        self.offsets = self._offsets(alone, origin)
+        self.offsets = self._offsets(self.alone, origin)
         background = spread(self.catalogue, self._near(earliest, latest))
         self.background = self._background(background)
 
@@ -179,17 +199,18 @@ class _Search:
         # A little lower still: sums of many floats differ in the last digits.
         return max(own - theirs, 0.0) * (1 - 1e-9)
 
+    def score(self, start: datetime, blocked: bool) -> float | None:
+        """Return the candidate's exact score; None for one that others' work plainly blocks, unless wanted."""
+        _, _, alone, before, together = self._spreads(start)
+        if not blocked and together is not alone and loses_service(alone, before, together):
+            return None
+        return self._score(self._harm(start, together, before))
+
     def slot(self, start: datetime) -> Slot:
         """Return the candidate with its exact harm and its clashes."""
-        plan = shifted(self.plan, start)
-        around = hull(plan) or Interval(start, start)
-        near = self._near(around.start, around.end)
-        alone = spread(self.catalogue, [plan])
-        together = spread(self.catalogue, [plan, *near]) if near else alone
-        before = spread(self.catalogue, near)
+        plan, near, alone, before, together = self._spreads(start)
         harm, own = self._harm(start, together, before), self._harm(start, alone, None)
-        spreads = (alone, before, together)
-        clashes = [*clashes_between(self.catalogue, plan, near, spreads, now=self.now)]
+        clashes = [*clashes_between(self.catalogue, plan, near, (alone, before, together), now=self.now)]
         if self.policies:
             # The whole catalogue: how much is down at once is not a matter of what the work reaches.
             clashes += find_policy_clashes(self.whole, plan, self.others, self.policies, now=self.now)
@@ -199,25 +220,59 @@ class _Search:
             if any(impact >= DEGRADED for _, _, impact in alone.of(code))
             for audience in self.catalogue.systems[code].audiences
         )
-        score = sum(value / self.monthly[unit] for unit, value in harm.items())
         return Slot(
-            start, score, tuple(harm.items()), tuple(own.items()), tuple(audiences), in_order(clashes)
+            start,
+            self._score(harm),
+            tuple(harm.items()),
+            tuple(own.items()),
+            tuple(audiences),
+            in_order(clashes),
         )
+
+    def _spreads(self, start: datetime) -> tuple[Plan, list[Plan], Spread, Spread, Spread]:
+        """Return the plan begun then, the others around it, and what it, they and all of them do."""
+        plan = shifted(self.plan, start)
+        around = hull(plan) or Interval(start, start)
+        near = self._near(around.start, around.end)
+        felt = [other for other in near if other.reference in self.felt]
+        alone, before = self._alone(start), self._before(felt)
+        together = spread(self.catalogue, [plan, *felt]) if felt else alone
+        return plan, near, alone, before, together
+
+    def _score(self, harm: dict[Text, float]) -> float:
+        return sum(value / self.monthly[unit] for unit, value in harm.items())
+
+    def _alone(self, start: datetime) -> Spread:
+        """Return what the plan alone does from then on: the same as at any time, only then."""
+        by = tick_of(start) - tick_of(self.plan.start)
+        lines = [tuple((a + by, b + by, impact) for a, b, impact in line) for line in self.alone.lines]
+        return replace(self.alone, lines=lines)
+
+    def _before(self, others: list[Plan]) -> Spread:
+        """Return what these others do; many candidates have the same ones around them."""
+        references = tuple(other.reference for other in others)
+        if references not in self.known:
+            self.known[references] = spread(self.catalogue, others)
+        return self.known[references]
 
     def _harm(self, start: datetime, together: Spread, before: Spread | None) -> dict[Text, float]:
         """Return the harm that one spread adds to another; they differ only while the plan can matter."""
         first, last = tick_of(start), tick_of(start + self.length + self.tail)
         harm: dict[Text, float] = {}
-        for code, volume in self.volumes.items():
-            line = together.of(code)
-            already: Line = before.of(code) if before else ()
-            if line == already:
+        known: dict[tuple[int, int, int], float] = {}
+        for code, unit, per_hour, clock in self.counted:
+            i = together.graph.index[code]
+            key = (together.reached.get(i, 0), before.reached.get(i, 0) if before else 0, id(clock))
+            if not key[0]:
                 continue
-            clock = self.clocks[self.weights.profile_of(code)]
-            hours = weighted_hours(clipped(line, first, last), clock, self.weights)
-            hours -= weighted_hours(clipped(already, first, last), clock, self.weights)
-            per_hour = self.weights.per_hour(self.catalogue.systems[code], volume)
-            harm[volume.unit] = harm.get(volume.unit, 0.0) + hours * per_hour
+            if key not in known:
+                after = clipped(together.line(i), first, last)
+                already = clipped(before.line(i), first, last) if before else ()
+                known[key] = weighted_hours(after, clock, self.weights) - weighted_hours(
+                    already, clock, self.weights
+                )
+            if known[key]:
+                harm[unit] = harm.get(unit, 0.0) + known[key] * per_hour
         return harm
 
     def _per_hour(self, code: str) -> float:

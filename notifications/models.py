@@ -38,6 +38,8 @@ class ContactRow(Base):
     channels: Mapped[list[Any]]
     #: Codes of systems it cares about; empty means all that its audience uses.
     systems: Mapped[list[Any]]
+    #: When it wants to be left alone, in its zone: "22:00-08:00"; empty: never.
+    quiet_hours: Mapped[str] = mapped_column(String(11), default="")
     retired_at: Mapped[datetime | None]
 
 
@@ -81,6 +83,8 @@ class RecipientRow(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     #: None when nothing leads to it any more; it stays for the ledger.
     scope_id: Mapped[int | None] = mapped_column(ForeignKey("scopes.id"), index=True)
+    #: Of the first contact that asked for it, in the zone of the scope; empty: it is written to at any hour.
+    quiet_hours: Mapped[str] = mapped_column(String(11), default="")
 
 
 class NoticeRow(Base):
@@ -117,6 +121,8 @@ class NoticeRow(Base):
     lead_notice_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"))
     planned_at: Mapped[datetime]
     fanned_out_at: Mapped[datetime | None]
+    #: A person paused it then: nothing of it is fanned out or sent until it is resumed.
+    paused_at: Mapped[datetime | None]
 
     messages: Mapped[list[MessageRow]] = relationship(back_populates="notice")
 
@@ -214,17 +220,83 @@ class SuppressionRow(Base):
     expires_at: Mapped[datetime | None]
 
 
+class EndpointRow(Base):
+    """A program or a chat room that an institution had registered: it hears what the institution's contacts do."""
+
+    __tablename__ = "endpoints"
+    __table_args__ = (UniqueConstraint("channel", "address"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(12), unique=True, default=new_public_id)
+    #: webhook or chat.
+    channel: Mapped[str] = mapped_column(String(16))
+    #: `RecipientRow.address`: a webhook's URL; of a chat room a name, since its own address is a secret.
+    address: Mapped[str] = mapped_column(String(320))
+    institution: Mapped[str] = mapped_column(ForeignKey("institutions.code"), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    language: Mapped[str] = mapped_column(String(16))
+    timezone: Mapped[str] = mapped_column(String(64))
+    #: What signs a webhook's messages, or the address of a chat room.
+    secret: Mapped[str]
+    #: The one before, which signs as well until then: receivers need time to change theirs.
+    old_secret: Mapped[str] = mapped_column(default="")
+    old_secret_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    #: When it was paused; its address is suppressed then.
+    paused_at: Mapped[datetime | None]
+    paused_why: Mapped[str] = mapped_column(default="")
+
+
+class EndpointEventRow(Base):
+    """The append-only record of what people and the watch did with an endpoint."""
+
+    __tablename__ = "endpoint_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id"), index=True)
+    at: Mapped[datetime]
+    #: added, rotated, paused, resumed.
+    kind: Mapped[str] = mapped_column(String(16))
+    by: Mapped[str] = mapped_column(String(255))
+    words: Mapped[str] = mapped_column(default="")
+
+
 class ChannelRow(Base):
-    """A channel that had trouble, or was paused; a channel without a row is open."""
+    """A channel that had trouble, or was stopped; a channel without a row is open."""
 
     __tablename__ = "channels"
 
     channel: Mapped[str] = mapped_column(String(16), primary_key=True)
-    #: Nothing is claimed before that.
+    #: Nothing is claimed before that: it rests by itself.
     paused_until: Mapped[datetime | None]
-    #: Failed batches in a row; a success sets it back.
+    #: Rests in a row; a success sets it back.
     strikes: Mapped[int] = mapped_column(default=0)
+    #: When the first of them began.
+    trouble_since: Mapped[datetime | None]
     #: The last trouble, for operators.
+    words: Mapped[str] = mapped_column(default="")
+    #: Nothing is claimed from then on, until a person resumes it.
+    stopped_at: Mapped[datetime | None]
+    #: Who stopped it: a person, or `system` for the breaker.
+    stopped_by: Mapped[str] = mapped_column(String(255), default="")
+
+
+class ActRow(Base):
+    """The append-only record of what people, and the breaker, did about sending: stops, resumes, tests."""
+
+    __tablename__ = "acts"
+    __table_args__ = (Index("ix_acts_what_name", "what", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    #: E-mail of the person, or `system`.
+    by: Mapped[str] = mapped_column(String(255))
+    #: paused, resumed, stopped (by the breaker), tested.
+    kind: Mapped[str] = mapped_column(String(16))
+    #: channel, notice or intervention.
+    what: Mapped[str] = mapped_column(String(16))
+    #: Name of the channel, public id of the notice, reference.
+    name: Mapped[str] = mapped_column(String(64))
     words: Mapped[str] = mapped_column(default="")
 
 

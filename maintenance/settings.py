@@ -91,8 +91,30 @@ SETTINGS: tuple[Setting, ...] = (
         "`discard`: Twilio keeps neither texts nor numbers (the account needs Message Redaction).",
     ),
     Setting("TWILIO_API_URL", "", "Scheme and host of a local stand-in for api.twilio.com."),
+    Setting(
+        "WEBHOOK_ALLOW",
+        "",
+        "Networks of one's own that webhooks may reach, also without https, as in `10.20.0.0/16 fd00::/8`. "
+        "Empty: only the internet.",
+    ),
     Setting("SMS_ACCENTS", "fold", "`keep` accents in SMS (more parts) or `fold` them to plain letters."),
-    Setting("ENGINE", "embedded", "What runs the due work: `embedded` (this process)."),
+    Setting(
+        "ENGINE",
+        "embedded",
+        "What runs the due work: `embedded` (the process that serves pages), or `celery`: `janela scheduler` finds "
+        "it and `janela worker`, as often as wanted, sends.",
+    ),
+    Setting(
+        "BROKER_URL",
+        "amqp://guest:guest@127.0.0.1:5672//",
+        "With `celery`: the RabbitMQ (or `redis://…`) that carries the wake-ups for workers.",
+        secret=True,
+    ),
+    Setting(
+        "BROKER_QUEUE",
+        "janela",
+        "How the names of the queues begin there; installations that share a broker need one each.",
+    ),
     Setting("TICK_SECONDS", "1", "How often due work is looked for."),
     Setting("IMPORT_LIMIT_MB", "64", "Largest document that is read, in megabytes."),
     Setting("INSTANCE", "instance", "Folder for the database, the outbox and the secret key."),
@@ -145,6 +167,19 @@ class Settings:
                 name=name,
                 value=self._values[name],
             ) from None
+
+    @property
+    def engine(self) -> str:
+        """Return what runs the due work: `embedded` or `celery`.
+
+        Raises:
+            InvalidSetting: When it is neither.
+        """
+        if self["ENGINE"] not in ("embedded", "celery"):
+            raise InvalidSetting(
+                "JANELA_ENGINE must be `embedded` or `celery`, not “%(value)s”.", value=self["ENGINE"]
+            )
+        return self["ENGINE"]
 
     @property
     def instance(self) -> Path:

@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
-from maintenance.documents import digest
 from maintenance.models import InstitutionRow
-from notifications.contacts import Entry
 from notifications.directory_file import Contact, Directory, read_directory
-from notifications.models import ContactRow, RecipientRow, ScopeInstitution, ScopeRow
+from notifications.models import ContactRow, EndpointRow, RecipientRow
+from notifications.scopes import Scope, entries_of, scope_ids
 
 __all__ = ["Directory", "DirectoryReport", "compare_directory", "import_directory", "read_directory"]
 
@@ -61,7 +60,7 @@ def import_directory(session: Session, directory: Directory, *, now: datetime) -
         # Two imports at once would add the same contacts; SQLite has one writer anyway.
         session.execute(text("LOCK TABLE contacts IN SHARE ROW EXCLUSIVE MODE"))
     state = _State(session)
-    addresses = _recipients(directory)
+    addresses = _recipients(directory, state.endpoints)
     report = _compare(state, directory, addresses)
     _write_institutions(session, state, directory, now)
     _write_contacts(session, state, directory, now)
@@ -72,69 +71,39 @@ def import_directory(session: Session, directory: Directory, *, now: datetime) -
 
 def compare_directory(session: Session, directory: Directory) -> DirectoryReport:
     """Return what importing the document would change, and write nothing."""
-    return _compare(_State(session), directory, _recipients(directory))
+    state = _State(session)
+    return _compare(state, directory, _recipients(directory, state.endpoints))
 
 
 # -- who reads what ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """For whom one address is written to."""
-
-    language: str
-    timezone: str
-    entries: tuple[Entry, ...]
-
-    def row(self) -> dict[str, Any]:
-        content = {
-            "language": self.language,
-            "timezone": self.timezone,
-            "entries": [
-                {
-                    "institution": entry.institution,
-                    "institution_name": entry.institution_name,
-                    "audience": entry.audience,
-                    "systems": None if entry.systems is None else list(entry.systems),
-                }
-                for entry in self.entries
-            ],
-        }
-        return {"key": digest(content), **content}
-
-
 #: By channel and address: the name, and for whom it is written to.
-_Recipients = dict[tuple[str, str], tuple[str, _Scope]]
+_Recipients = dict[tuple[str, str], tuple[str, Scope]]
 
 
-def _recipients(directory: Directory) -> _Recipients:
+def _recipients(directory: Directory, endpoints: Iterable[EndpointRow]) -> _Recipients:
     """Return name and scope of each address on each channel; the first contact decides the language."""
     behind: dict[tuple[str, str], list[Contact]] = {}
+    of_institution: dict[str, list[Contact]] = {}
     for contact in directory.contacts:
+        of_institution.setdefault(contact.institution, []).append(contact)
         for channel in contact.channels:
             behind.setdefault((channel, contact.address(channel)), []).append(contact)
     names = {code: institution.name for code, institution in directory.institutions.items()}
-    return {
+    found = {
         address: (
             contacts[0].name,
-            _Scope(contacts[0].language, contacts[0].timezone, _entries(contacts, names)),
+            Scope(contacts[0].language, contacts[0].timezone, entries_of(contacts, names)),
         )
         for address, contacts in behind.items()
     }
-
-
-def _entries(contacts: Iterable[Contact], names: dict[str, str]) -> tuple[Entry, ...]:
-    """Return one entry for each institution and audience, in an order that depends on nothing else."""
-    systems: dict[tuple[str, str], set[str] | None] = {}
-    for contact in contacts:
-        key = (contact.institution, contact.audience)
-        wanted = systems.get(key, set())
-        # One contact who wants all that the audience uses decides for the address.
-        systems[key] = None if wanted is None or not contact.systems else wanted | set(contact.systems)
-    return tuple(
-        Entry(code, names[code], audience, None if wanted is None else tuple(sorted(wanted)))
-        for (code, audience), wanted in sorted(systems.items(), key=lambda item: item[0])
-    )
+    for endpoint in endpoints:
+        # Programs and chat rooms are not in the document: they hear what their institution's contacts do.
+        if contacts := of_institution.get(endpoint.institution, []):
+            scope = Scope(endpoint.language, endpoint.timezone, entries_of(contacts, names))
+            found[endpoint.channel, endpoint.address] = (endpoint.name, scope)
+    return found
 
 
 # -- what differs ------------------------------------------------------------------------------------
@@ -154,6 +123,7 @@ class _State:
         self.contacts: dict[tuple[str, str, str], dict[str, Any]] = {}
         for row in session.execute(select(*columns)).mappings():
             self.contacts[row["institution"], row["audience"], row["name"]] = dict(row)
+        self.endpoints = session.scalars(select(EndpointRow).order_by(EndpointRow.id)).all()
         self.recipients = {
             (channel, address): (row_id, name, scope_id)
             for row_id, channel, address, name, scope_id in session.execute(
@@ -263,11 +233,11 @@ def _write_contacts(session: Session, state: _State, directory: Directory, now: 
 
 
 def _write_recipients(session: Session, state: _State, addresses: _Recipients) -> None:
-    scope_ids = _scope_ids(session, {scope for _, scope in addresses.values()})
+    ids = scope_ids(session, {scope for _, scope in addresses.values()})
     added = []
     changed: list[dict[str, Any]] = []
     for (channel, address), (name, scope) in addresses.items():
-        scope_id = scope_ids[scope]
+        scope_id = ids[scope]
         old = state.recipients.get((channel, address))
         if old is None:
             added.append({"channel": channel, "address": address, "name": name, "scope_id": scope_id})
@@ -280,27 +250,6 @@ def _write_recipients(session: Session, state: _State, addresses: _Recipients) -
         if scope_id is not None and address not in addresses
     ]
     _execute(session, RecipientRow, added, changed)
-
-
-def _scope_ids(session: Session, scopes: set[_Scope]) -> dict[_Scope, int]:
-    """Return the row of each scope; those that are new are added, none is ever changed."""
-    rows = {scope: scope.row() for scope in scopes}
-    known = {key: row_id for row_id, key in session.execute(select(ScopeRow.id, ScopeRow.key))}
-    missing = {scope: row for scope, row in rows.items() if row["key"] not in known}
-    if missing:
-        # In the order of their keys, so that the same document makes the same numbers.
-        session.execute(insert(ScopeRow), sorted(missing.values(), key=lambda row: row["key"]))
-        known = {key: row_id for row_id, key in session.execute(select(ScopeRow.id, ScopeRow.key))}
-        links = {
-            (known[row["key"]], entry.institution)
-            for scope, row in missing.items()
-            for entry in scope.entries
-        }
-        session.execute(
-            insert(ScopeInstitution),
-            [{"scope_id": scope_id, "institution": code} for scope_id, code in sorted(links)],
-        )
-    return {scope: known[row["key"]] for scope, row in rows.items()}
 
 
 _Model = type[InstitutionRow] | type[ContactRow] | type[RecipientRow]

@@ -61,6 +61,16 @@ def take_lead(session: Session, name: str, *, owner: str, now: datetime) -> bool
     return taken.first() is not None
 
 
+def give_up_lead(session: Session, name: str, *, owner: str, now: datetime) -> None:
+    """End a lead that `owner` has, so that another need not wait for its silence; else do nothing."""
+    session.execute(
+        update(LeaseRow)
+        .where(LeaseRow.name == name, LeaseRow.owner == owner)
+        .values(until=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 class Engine:
     """All due work of an installation, done in this process until `stop`."""
 
@@ -84,6 +94,7 @@ class Engine:
             "keep up": partial(self._leading, jobs.keep_up),
         }
         slow_ticks: dict[str, Callable[[], object]] = {
+            "watch": partial(self._leading, jobs.watch),
             "ask": partial(self._leading, partial(jobs.ask, transports=self._transports)),
         }
         ticks |= {f"send {channel}": partial(self.send, channel) for channel in self._transports}
@@ -116,23 +127,36 @@ class Engine:
             for done in [pool.submit(self._close, channel, all_there) for _ in range(threads)]:
                 done.result()
             pool.shutdown(wait=True)
+        _guarded("give up the lead", self._give_up_lead)
+
+    def _give_up_lead(self) -> None:
+        with self._runtime.database.write() as session:
+            give_up_lead(session, _LEAD_NAME, owner=self._owner, now=self._runtime.clock())
 
     def _close(self, channel: str, all_there: Barrier) -> None:
         all_there.wait()
         self._transports[channel].close()
 
-    def send(self, channel: str) -> int:
-        """Send what is due on a channel, with as many threads as that is worth; return how many tries it took."""
+    def send(self, channel: str, *, until: datetime | None = None) -> int:
+        """Send what is due on a channel, with as many threads as that is worth; return how many tries it took.
+
+        Args:
+            channel: Of the deliveries.
+            until: When to end although more is due; nothing means not before all is sent.
+        """
         transport, most = self._transports[channel], self._threads(channel)
         at_once = BATCHES_PER_CLAIM * transport.batch_size
         with self._runtime.database.read() as session:
             due = claims.waiting(session, channel, now=self._runtime.clock(), limit=at_once * most)
         threads = min(most, -(-due // at_once))
         tries = [
-            self._pools[channel].submit(drain, self._runtime, transport, stop=self._stopping.is_set)
+            self._pools[channel].submit(drain, self._runtime, transport, stop=partial(self._ends, until))
             for _ in range(threads)
         ]
         return sum(done.result() for done in tries)
+
+    def _ends(self, until: datetime | None) -> bool:
+        return self._stopping.is_set() or (until is not None and self._runtime.clock() >= until)
 
     def _threads(self, channel: str) -> int:
         # An SMS provider takes some parts per second, whatever the number of connections.

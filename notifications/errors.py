@@ -19,3 +19,15 @@ class InvalidTransport(JanelaError):
 
 class MissingTranslations(JanelaError):
     """A language that is offered has no compiled sentences."""
+
+
+class BrokerAway(JanelaError):
+    """Nothing answers where the settings say that the broker is."""
+
+
+class NoWorkHere(JanelaError):
+    """The installation's engine has no use for that process."""
+
+
+class InvalidEndpoint(JanelaError):
+    """A webhook or a chat room cannot be registered like that."""

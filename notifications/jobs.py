@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from maintenance.runtime import Runtime
 from maintenance.scheduling import due_starts, start_due
-from notifications import channels, upkeep
+from notifications import channels, endpoints, upkeep
 from notifications.channels.parcels import Transport
 from notifications.fanout import fan_out_due
 from notifications.planning import plan_notices
@@ -66,6 +66,18 @@ def ask(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
     return ask_providers(runtime, transports)
 
 
+def watch(runtime: Runtime) -> int:
+    """Pause the webhooks and chat rooms that fail for good; return how many."""
+    now = runtime.clock()
+    with runtime.database.read() as session:
+        found = endpoints.failing(session, now)
+    if found:
+        with runtime.database.write() as session:
+            endpoints.pause_failing(session, found, now)
+        _log.error("Paused, since nothing goes through: %s", found)
+    return len(found)
+
+
 def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) -> Looked:
     """Take one look at everything that is due, in this thread, and return what was found.
 
@@ -77,6 +89,7 @@ def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) ->
     started = start(runtime)
     notices, deliveries = tell(runtime)
     kept = keep_up(runtime)
+    watch(runtime)
     ask(runtime, ways_out)
     tries = send_due(runtime, ways_out)
     return Looked(tuple(started), notices, deliveries, tries, kept)

@@ -20,6 +20,7 @@ from notifications.contacts import Entry, Reader
 from notifications.models import (
     ChannelRow,
     DeliveryRow,
+    EndpointRow,
     EventProblem,
     NoticeRow,
     ScopeRow,
@@ -149,12 +150,12 @@ def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[Stat
 class Trouble:
     """Something that operators should look at."""
 
-    #: event, notice or channel.
+    #: event, notice, channel, webhook or chat.
     what: str
     name: str
     words: str
     failures: int
-    #: When it is tried again.
+    #: When it is tried again; None for what waits for a person.
     retry_at: datetime | None
 
 
@@ -175,5 +176,11 @@ def troubles(session: Session, now: datetime) -> list[Trouble]:
     found += [
         Trouble("channel", row.channel, row.words, row.strikes, row.paused_until)
         for row in session.scalars(select(ChannelRow).where(ChannelRow.paused_until > now))
+    ]
+    found += [
+        Trouble(row.channel, row.address, row.paused_why, 0, None)
+        for row in session.scalars(
+            select(EndpointRow).where(EndpointRow.paused_at.is_not(None)).order_by(EndpointRow.id)
+        )
     ]
     return found

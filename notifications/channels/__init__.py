@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings, secret_key
-from notifications import mail
+from notifications import endpoints, mail
+from notifications.channels.chat import ChatTransport
 from notifications.channels.guests import EVERYBODY, GuestList, read_guests
 from notifications.channels.outbox import OutboxTransport, folder
 from notifications.channels.parcels import Inquirer, Outcome, Parcel, Transport
 from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
+from notifications.channels.webhook import Secrets, WebhookTransport
+from notifications.endpoint_guard import read_networks
 
 __all__ = ["Inquirer", "Outcome", "Parcel", "Transport", "inquirer_of", "transports"]
 
@@ -25,7 +29,15 @@ def transports(runtime: Runtime) -> Mapping[str, Transport]:
     settings = runtime.settings
     guests = read_guests(settings["GUEST_LIST"])
     found: dict[str, Transport] = {}
-    for channel, real in (("email", _smtp(settings)), ("sms", _twilio(settings))):
+    ways: dict[str, Transport | None] = {
+        "email": _smtp(settings),
+        "sms": _twilio(settings),
+        "webhook": WebhookTransport(
+            _secrets(runtime, "webhook"), allowed=read_networks(settings["WEBHOOK_ALLOW"])
+        ),
+        "chat": ChatTransport(_secrets(runtime, "chat")),
+    }
+    for channel, real in ways.items():
         outbox = OutboxTransport(channel, folder(settings))
         if real is None:
             found[channel] = outbox
@@ -38,6 +50,16 @@ def inquirer_of(transport: Transport) -> Inquirer | None:
     """Return whom to ask about messages that left this way; None where nobody can be asked."""
     real = transport.real if isinstance(transport, GuestList) else transport
     return real if isinstance(real, Inquirer) else None
+
+
+def _secrets(runtime: Runtime, channel: str) -> Secrets:
+    """Return how a transport asks for the secrets of addresses: at each batch, so that a rotation counts at once."""
+
+    def ask(addresses: Collection[str], now: datetime) -> Mapping[str, tuple[str, ...]]:
+        with runtime.database.read() as session:
+            return endpoints.secrets_of(session, channel, addresses, now)
+
+    return ask
 
 
 def _smtp(settings: Settings) -> Transport | None:

@@ -18,9 +18,10 @@ from notifications.errors import UnusableAddress
 from notifications.retries import FailureClass, State
 
 _NAME = re.compile(
-    r"(?P<id>\d{10})\.(?P<reference>[A-Z0-9][A-Z0-9._-]*)\.(?P<kind>[a-z-]+)\.(?P<suffix>eml|json)"
+    r"(?P<id>\d{10})\.(?P<reference>[A-Z0-9][A-Z0-9._-]*)\.(?P<kind>[a-z-]+)\.(?P<suffix>eml|json|webhook\.json|chat\.json)"
 )
-_CHANNEL_OF = {"eml": "email", "json": "sms"}
+_CHANNEL_OF = {"eml": "email", "json": "sms", "webhook.json": "webhook", "chat.json": "chat"}
+_SUFFIX_OF = {channel: suffix for suffix, channel in _CHANNEL_OF.items()}
 
 
 def folder(settings: Settings) -> Path:
@@ -36,14 +37,14 @@ class Item:
     reference: str
     #: `timetable.NoticeKind`.
     kind: str
-    #: email or sms.
+    #: email, sms, webhook or chat.
     channel: str
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Sms:
-    """What the file of an SMS holds."""
+    """What the file of an SMS holds, and of a message to a webhook or a chat room."""
 
     to: str
     name: str
@@ -105,8 +106,7 @@ class OutboxTransport:
         return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
     def _write(self, parcel: Parcel, content: bytes) -> None:
-        suffix = "eml" if self.channel == "email" else "json"
-        name = f"{parcel.delivery_id:010d}.{parcel.reference}.{parcel.kind}.{suffix}"
+        name = f"{parcel.delivery_id:010d}.{parcel.reference}.{parcel.kind}.{_SUFFIX_OF[self.channel]}"
         unfinished = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
         try:
             unfinished.write_bytes(content)
@@ -121,7 +121,7 @@ def find_items(folder: Path, *, channel: str = "", reference: str = "") -> list[
 
     Args:
         folder: What `folder(settings)` returned.
-        channel: Only email or sms; "" for both.
+        channel: Only that one; "" for all.
         reference: Only of this intervention; "" for all.
     """
     if not folder.is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from notifications.commands import bounces, deliveries, directory, serve, tick
+from notifications.commands import bounces, deliveries, directory, endpoints, serve, tick
 
 
 def register(cli: click.Group) -> None:
@@ -13,4 +13,5 @@ def register(cli: click.Group) -> None:
     directory.register(cli)
     deliveries.register(cli)
     bounces.register(cli)
+    endpoints.register(cli)
     tick.register(cli)

@@ -63,9 +63,8 @@ def list_(
             return
         _list_notices(session, reference, limit)
         for trouble in queries.troubles(session, runtime.clock()):
-            click.echo(
-                f"! {trouble.what} {trouble.name} failed {trouble.failures} times: {trouble.words}", err=True
-            )
+            how = f"failed {trouble.failures} times" if trouble.failures else "is paused"
+            click.echo(f"! {trouble.what} {trouble.name} {how}: {trouble.words}", err=True)
 
 
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:

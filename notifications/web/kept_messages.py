@@ -73,7 +73,7 @@ class Text:
 def glance(item: Item) -> Glance | None:
     """Return what the list shows of a message; None when its file has gone or is no message."""
     try:
-        if item.channel == "sms":
+        if item.channel != "email":
             kept = read_sms(item)
             return Glance(item, kept.to, kept.name, kept.text, datetime.fromisoformat(kept.at))
         with item.path.open("rb") as file:

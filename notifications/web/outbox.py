@@ -52,6 +52,8 @@ def show(delivery_id: int) -> ResponseReturnValue:
     item = _item_or_404(delivery_id)
     if item.channel == "sms":
         return render_template("notifications/outbox/sms.html", item=item, sms=kept_messages.text(item))
+    if item.channel != "email":
+        return render_template("notifications/outbox/plain.html", item=item, kept=kept_messages.text(item))
     return render_template(
         "notifications/outbox/mail.html",
         item=item,

@@ -44,11 +44,18 @@ STATE_WORDS = {
     State.EXPIRED: lazy_gettext("Expired"),
     State.CANCELLED: lazy_gettext("Taken back"),
 }
-CHANNEL_WORDS = {"email": lazy_gettext("E-mail"), "sms": lazy_gettext("SMS")}
+CHANNEL_WORDS = {
+    "email": lazy_gettext("E-mail"),
+    "sms": lazy_gettext("SMS"),
+    "webhook": lazy_gettext("Webhook"),
+    "chat": lazy_gettext("Chat"),
+}
 TRANSPORT_WORDS = {
     "outbox": lazy_gettext("kept in the outbox"),
     "smtp": lazy_gettext("by the mail relay"),
     "twilio": lazy_gettext("by Twilio"),
+    "http": lazy_gettext("to a webhook"),
+    "apprise": lazy_gettext("to a chat room"),
 }
 #: What an entry of a delivery's history tells of; kinds that are not here show as they are.
 EVENT_WORDS = {

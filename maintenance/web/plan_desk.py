@@ -90,9 +90,9 @@ class Desk:
             case ("remove-phase", (place,)):
                 self.focus = "phases-heading"
                 _remove(self.form.phases, place)
-            case ("find", (place,)):
+            case ("find", (place,)) if place.isdecimal():
                 self._find(session, int(place))
-            case ("add-work", (place, code)):
+            case ("add-work", (place, code)) if place.isdecimal():
                 self._add_work(int(place), code)
             case ("remove-work", (place, row)) if place.isdecimal() and int(place) < len(self.form.phases):
                 self.focus = f"phases-{place}-find"

@@ -105,7 +105,9 @@ def _save(desk: Desk, reference: str | None) -> ResponseReturnValue:
             if reference is None:
                 row = scheduling.draft(session, desk.plan, by=actor(), now=now())
             else:
-                lock = int(desk.form.lock_version.data or 0)
+                typed = desk.form.lock_version.data or ""
+                # What is no number was not sent by our page: it counts as stale.
+                lock = int(typed) if typed.isdecimal() else 0
                 row = scheduling.edit(session, reference, desk.plan, lock_version=lock, by=actor(), now=now())
     except JanelaError as error:
         return _not_saved(desk, reference, error)

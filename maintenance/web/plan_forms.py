@@ -24,7 +24,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from maintenance.catalogue import Impact
 from maintenance.errors import InvalidTime, Problem
 from maintenance.interventions import DEFAULT_REMINDERS
-from maintenance.texts import Text
+from maintenance.texts import ANY, Text
 from maintenance.web.forms import (
     BaseForm,
     LongWordsForm,
@@ -176,6 +176,8 @@ class PlanForm(BaseForm):
         The usual lead times are offered and those that are chosen already, longest first.
         """
         for rows in (self.title, self.description):
+            for row in rows:
+                row.form.language.data = row.form.language.data or ANY
             present = {row.form.language.data for row in rows}
             for language in locales:
                 if language not in present:

@@ -183,6 +183,8 @@ BUTTONS = [
     ("remove-phase:-1", {}, {}),
     ("add-work:9:DEM", {}, {}),
     ("remove-work:x:y", {}, {}),
+    ("find:x", {}, {}),
+    ("add-work:x:DEM", {}, {}),
     ("no-such-button", {}, {}),
 ]
 
@@ -354,6 +356,32 @@ def test_stale_edit_shows_the_others_change_beside_ones_own_and_can_be_repeated(
     shown = press_again(planner, refused, "preview")
     assert press_again(planner, shown, "save").status_code == 302
     assert saved(runtime)[0].versions[-1].content["title"]["en"] == "My title"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"action": "save"},
+        {"action": "save", "phases-x-start": "1", "phases--1-start": "1", "title-0-words": "x"},
+        {"action": "preview", "phases-999999-start": "2019-12-10T22:00", "people-5-team": "DBA"},
+        {"action": "save", "lock_version": "<b>", "seen": "\x00"},
+    ],
+)
+def test_form_that_no_browser_would_send_is_answered_with_its_mistakes(
+    planner: FlaskClient, runtime: Runtime, sent: dict[str, str]
+) -> None:
+    assert planner.post("/plan/new", data=sent).status_code == 422
+    case.announce(runtime)
+    assert planner.post(f"/plan/{case.REFERENCE}/edit", data=sent).status_code == 422
+
+
+def test_edit_without_a_lock_version_counts_as_stale(planner: FlaskClient, runtime: Runtime) -> None:
+    case.announce(runtime)
+    path = f"/plan/{case.REFERENCE}/edit"
+    shown = press_again(planner, planner.get(path), "preview", lock_version="none")
+
+    assert press_again(planner, shown, "save", lock_version="none").status_code == 409
 
 
 def test_running_intervention_cannot_be_edited(planner: FlaskClient, runtime: Runtime) -> None:

@@ -8,7 +8,7 @@ PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
 MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run setup test lint format lock demo-reset translations screenshots clean
+.PHONY: help run setup test lint format lock demo-reset translations screenshots bench-planning clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ translations: .venv/installed-dev ## Collect new sentences into translations/*/L
 	$(BIN)/pybabel -q extract -F translations/notices.cfg -o translations/notices.pot --no-location --omit-header .
 	for domain in messages notices; do $(BIN)/pybabel -q update -N -D $$domain -i translations/$$domain.pot -d translations --no-fuzzy-matching; done
 	rm translations/*.pot
+
+bench-planning: .venv/installed-dev ## Measure planning on an estate of 182,500 systems
+	.venv/bin/python -m benchmarks.planning
 
 clean: ## Remove what setup made; the data in instance/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance import clashes
+from maintenance import clashes, load_clashes, policy_clashes
 from maintenance.catalogue import Impact
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.forecast import forecast
@@ -83,3 +83,15 @@ def test_every_kind_of_clash_in_the_code_is_in_the_table() -> None:
     ]
     kinds = {call.args[0].value for call in calls}
     assert kinds == {row[0].strip("`") for row in table("kind")}
+
+
+def test_every_policy_clash_on_the_page_is_in_the_code() -> None:
+    named = {name.strip("`") for row in table("policy clash") for name in row[0].split(", ")}
+    written = {
+        node.value
+        for module in (policy_clashes, load_clashes)
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert named <= written
+    assert len(named) == 7

@@ -240,7 +240,8 @@ class _Search:
         return plan, near, alone, before, together
 
     def _score(self, harm: dict[Text, float]) -> float:
-        return sum(value / self.monthly[unit] for unit, value in harm.items())
+        # Rounded, so that starts that harm equally come by time and not by the last digits of a sum.
+        return round(sum(value / self.monthly[unit] for unit, value in harm.items()), 12)
 
     def _alone(self, start: datetime) -> Spread:
         """Return what the plan alone does from then on: the same as at any time, only then."""

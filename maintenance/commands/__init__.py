@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import click
 
-from maintenance.commands import catalogue, forecast, installation, interventions, plan, users
+from maintenance.commands import (
+    catalogue,
+    forecast,
+    installation,
+    interventions,
+    plan,
+    policies,
+    slots,
+    users,
+)
 
 
 def register(cli: click.Group) -> None:
     """Add the package's commands to `janela`."""
     installation.register(cli)
     catalogue.register(cli)
+    policies.register(cli)
     forecast.register(cli)
+    slots.register(cli)
     plan.register(cli)
     interventions.register(cli)
     users.register(cli)

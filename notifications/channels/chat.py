@@ -42,7 +42,10 @@ MISSING = "Chat rooms need the extra `chat`: pip install 'janela[chat]'."
 
 def is_installed() -> bool:
     """Return whether the extra is there."""
-    return importlib.util.find_spec("apprise") is not None
+    try:
+        return importlib.util.find_spec("apprise") is not None
+    except ValueError:
+        return False
 
 
 def service_of(address: str) -> str:

@@ -99,7 +99,8 @@ class WebhookTransport:
         connection = http.client.HTTPConnection(target.host, target.port)
         with closing(self._open(target, addresses)) as opened:
             # Time-outs count from one byte to the next; a receiver that drips would hold a thread for ever.
-            watchdog = threading.Timer(self._total_seconds, _break_off, [opened])
+            broken_off = threading.Event()
+            watchdog = threading.Timer(self._total_seconds, _break_off, [opened, broken_off])
             watchdog.daemon = True
             watchdog.start()
             try:
@@ -108,9 +109,13 @@ class WebhookTransport:
                 connection.sock = opened
                 connection.request("POST", target.path, body, {"Host": target.host_header, **headers})
                 with connection.getresponse() as response:
-                    return response.status, response.getheader("Retry-After", "")
+                    status, retry_after = response.status, response.getheader("Retry-After", "")
             finally:
                 watchdog.cancel()
+            if broken_off.is_set():
+                # What was there by then would be read as a whole answer.
+                raise TimeoutError
+            return status, retry_after
 
     def _open(self, target: Target, addresses: Sequence[str]) -> socket.socket:
         """Return a connection to one of the checked addresses; nothing is said on it yet, not even hello."""
@@ -185,7 +190,8 @@ def _said(error: Exception) -> str:
     return f"No answer: {type(error).__name__}: {error}"[:300]
 
 
-def _break_off(opened: socket.socket) -> None:
+def _break_off(opened: socket.socket, broken_off: threading.Event) -> None:
+    broken_off.set()
     with suppress(OSError):
         socket.socket.shutdown(opened, socket.SHUT_RDWR)
 

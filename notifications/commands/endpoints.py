@@ -18,6 +18,7 @@ from notifications import channels, endpoints, payloads
 from notifications.channels.chat import service_of
 from notifications.channels.parcels import Parcel
 from notifications.endpoint_guard import read_networks, read_target
+from notifications.errors import InvalidEndpoint
 from notifications.models import EndpointRow
 
 
@@ -102,6 +103,11 @@ def add_chat(runtime: Runtime, /, institution: str, address: str, **options: str
 def _add(
     runtime: Runtime, channel: str, institution: str, address: str, secret: str, **options: str | None
 ) -> str:
+    language = options["language"] or runtime.settings.locales[0]
+    if language not in runtime.settings.locales:
+        raise InvalidEndpoint(
+            "The languages of this site are %(locales)s.", locales=" ".join(runtime.settings.locales)
+        )
     with _changing(runtime) as session:
         row = endpoints.add(
             session,
@@ -109,7 +115,7 @@ def _add(
             institution=institution,
             address=address,
             name=options["name"] or "",
-            language=options["language"] or runtime.settings.locales[0],
+            language=language,
             timezone=zone(options["timezone"] or runtime.settings["TIMEZONE"]).key,
             secret=secret,
             by=actor(session, options["by"]),

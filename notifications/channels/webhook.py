@@ -120,7 +120,8 @@ class WebhookTransport:
     def _open(self, target: Target, addresses: Sequence[str]) -> socket.socket:
         """Return a connection to one of the checked addresses; nothing is said on it yet, not even hello."""
         problem: OSError = OSError(f"{target.host} has no address")
-        for address in addresses[:2]:
+        # One of each family: a machine without IPv6 still reaches a host that has both.
+        for address in {":" in address: address for address in reversed(addresses)}.values():
             try:
                 plain = socket.create_connection((address, target.port), CONNECT_SECONDS)
             except OSError as error:

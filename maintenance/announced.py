@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from maintenance import steps
+from maintenance.catalogue_store import load_catalogue
+from maintenance.checking import override_of
 from maintenance.errors import StepRefused
 from maintenance.events import (
     InterventionAbandoned,
@@ -28,12 +30,22 @@ HOLD = "hold"
 
 
 def move(
-    session: Session, reference: str, *, start: datetime, reason: Text = NO_TEXT, by: Actor, now: datetime
+    session: Session,
+    reference: str,
+    *,
+    start: datetime,
+    reason: Text = NO_TEXT,
+    override: str = "",
+    by: Actor,
+    now: datetime,
 ) -> VersionRow:
     """Move all phases so that the first with an impact begins at the local time `start` (naive).
 
+    `override` is an approver's reason to move it there although clashes block.
+
     Raises:
         StepRefused: When that time is past.
+        Blocked: When clashes block there and `override` is empty.
         InvalidTime: When a clock change leaves a phase no length there.
     """
     take_turn(session)
@@ -43,9 +55,18 @@ def move(
         raise StepRefused(
             "%(start)s is past; give a time that is still to come.", start=f"{start:%Y-%m-%d %H:%M}"
         )
+    overriding = override_of(session, load_catalogue(session), plan, reason=override, by=by, now=now)
     _reconsider(session, row, by=by, now=now)
     return publish(
-        session, row, plan, InterventionMoved, run_state=RunState.ANNOUNCED, reason=reason, by=by, now=now
+        session,
+        row,
+        plan,
+        InterventionMoved,
+        run_state=RunState.ANNOUNCED,
+        reason=reason,
+        override=overriding,
+        by=by,
+        now=now,
     )
 
 

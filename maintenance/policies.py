@@ -151,6 +151,12 @@ def _public_holidays(country: str, subdivision: str | None, year: int) -> dict[d
     return dict(holidays.country_holidays(country, subdiv=subdivision, years=year))
 
 
+@lru_cache(maxsize=1)
+def holiday_regions() -> dict[str, list[str]]:
+    """Return the countries whose public holidays are known, each with its subdivisions."""
+    return dict(holidays.list_supported_countries())
+
+
 @dataclass(frozen=True, slots=True)
 class DowntimeBudget:
     """How long each system of a scope may be in a planned OUTAGE in a calendar month or year."""

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from maintenance import steps
 from maintenance.catalogue_store import load_catalogue
-from maintenance.clashes import Clash, find_clashes, warnings_of
+from maintenance.checking import clashes_of
+from maintenance.clashes import Clash, warnings_of
 from maintenance.errors import Problem
 from maintenance.interventions import Plan, Window
 from maintenance.lifecycle import RunState
 from maintenance.publishing import counts, effect_of, standing, standing_if_counted
-from maintenance.queries import counted, find_intervention, get_intervention, plan_of
+from maintenance.queries import find_intervention, get_intervention
 from maintenance.shown import WindowsChange
-from maintenance.windows import Interval
 
 #: Stands for a plan that has no reference yet.
 UNNAMED = "NEW"
@@ -31,6 +31,11 @@ class Preview:
     warnings: tuple[Problem, ...]
     #: Other announced plans whose windows the step would alter.
     altered: tuple[WindowsChange, ...]
+
+    @property
+    def blocks(self) -> bool:
+        """Return whether the step needs an approver's override."""
+        return any(clash.blocks for clash in self.clashes)
 
 
 def preview(session: Session, plan: Plan, *, now: datetime) -> Preview:
@@ -64,21 +69,10 @@ def _preview(
     effect = effect_of(session, catalogue, before, after)
     if checked is None:
         return Preview(effect.windows, (), (), effect.altered)
-    others = [
-        plan_of(version)
-        for row, version in counted(session, touching=_span(checked, effect.windows), drafts=True)
-        if row.reference != checked.reference
-    ]
     return Preview(
         windows=effect.windows,
-        clashes=find_clashes(catalogue, checked, others, now=now),
+        clashes=clashes_of(session, catalogue, checked, now=now),
         warnings=warnings_of(checked),
         altered=effect.altered,
     )
 
-
-def _span(plan: Plan, windows: tuple[Window, ...]) -> Interval:
-    return Interval(
-        min([plan.start, *(window.start for window in windows)]),
-        max([plan.end, *(window.end for window in windows)]),
-    )

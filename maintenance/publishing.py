@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from maintenance import steps
 from maintenance.catalogue import Catalogue
 from maintenance.catalogue_store import hold_catalogue, load_catalogue
+from maintenance.checking import Override
 from maintenance.documents import actuals_of, digest, phase_document, plan_document
 from maintenance.errors import NotFound, StaleEdit, StepRefused
 from maintenance.events import InterventionAltered, InterventionWithdrawn, VersionPublished
@@ -162,6 +163,7 @@ def publish(
     run_state: RunState,
     version: VersionRow | None = None,
     reason: Text = NO_TEXT,
+    override: Override | None = None,
     by: Actor,
     now: datetime,
     **details: Any,
@@ -179,6 +181,7 @@ def publish(
         run_state: The intervention's state after the step.
         version: The approved version, where the step publishes one; else a new one is made.
         reason: Why, for readers.
+        override: The blocking clashes that stood against the step, and why it was taken.
         by: Who takes the step.
         now: When.
         **details: The event's own fields.
@@ -189,6 +192,9 @@ def publish(
     )
     if version is None:
         version = _new_version(row, plan, by, now)
+    if override is not None and override.clashes:
+        version.override_reason, version.overridden = override.reason, list(override.clashes)
+        details |= {"override": override.reason, "overridden": override.clashes}
     row.run_state = run_state
     _seal(session, row, version, kind, plan, effect.windows, catalogue, reason, now)
     altered = []

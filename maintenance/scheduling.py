@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from maintenance import steps
 from maintenance.announced import cancel, hold, move, publish_update, release
 from maintenance.catalogue_store import load_catalogue
+from maintenance.checking import override_of
 from maintenance.documents import digest, plan_document, plan_from_document
 from maintenance.errors import StepRefused
 from maintenance.events import (
@@ -249,13 +250,17 @@ def announce(
     reference: str,
     *,
     reason: Text = NO_TEXT,
+    override: str = "",
     lock_version: int | None = None,
     by: Actor,
     now: datetime,
 ) -> VersionRow:
     """Publish the approved version: the announcement, or a change of what was announced.
 
+    `override` is an approver's reason to do so although clashes block.
+
     Raises:
+        Blocked: If clashes block and `override` is empty.
         StepRefused: If its content is not what was approved, or it would be over already.
         StaleEdit: If somebody took a step since the person read `lock_version`.
         InvalidDocument: If a system in it was retired in the meantime.
@@ -265,15 +270,22 @@ def announce(
     version = _on_its_way(row)
     if version.approved_digest != digest(version.content):
         raise StepRefused("The content is not the one that was approved; submit it again.")
-    return _announce(session, row, version, reason=reason, by=by, now=now)
+    return _announce(session, row, version, reason=reason, override=override, by=by, now=now)
 
 
 def announce_directly(
-    session: Session, reference: str, *, reason: Text = NO_TEXT, by: Actor, now: datetime
+    session: Session,
+    reference: str,
+    *,
+    reason: Text = NO_TEXT,
+    override: str = "",
+    by: Actor,
+    now: datetime,
 ) -> VersionRow:
     """Publish the version on its way, passing over the steps it has not been through; the log names them.
 
     Raises:
+        Blocked: If clashes block and `override` is empty.
         StepRefused: If nothing is on its way, or the person may not announce.
         InvalidDocument: If a system in it was retired in the meantime.
     """
@@ -284,11 +296,18 @@ def announce_directly(
     if version.review_state != ReviewState.APPROVED:
         left = (Step.SUBMIT, Step.APPROVE) if version.review_state == ReviewState.DRAFT else (Step.APPROVE,)
         _agree(session, row, version, passed_over=tuple(step.value for step in left), by=by, now=now)
-    return _announce(session, row, version, reason=reason, by=by, now=now)
+    return _announce(session, row, version, reason=reason, override=override, by=by, now=now)
 
 
 def _announce(
-    session: Session, row: InterventionRow, version: VersionRow, *, reason: Text, by: Actor, now: datetime
+    session: Session,
+    row: InterventionRow,
+    version: VersionRow,
+    *,
+    reason: Text,
+    override: str,
+    by: Actor,
+    now: datetime,
 ) -> VersionRow:
     plan = _checked(session, plan_of(version))
     if plan.end <= now:
@@ -296,6 +315,7 @@ def _announce(
             "It would be over before it was announced: it ends at %(end)s. Give it times to come.",
             end=steps.said(plan.end, plan),
         )
+    overriding = override_of(session, load_catalogue(session), plan, reason=override, by=by, now=now)
     kind: type[InterventionAnnounced | InterventionChanged] = InterventionAnnounced
     if latest_published(row) is not None:
         kind = InterventionChanged
@@ -309,6 +329,7 @@ def _announce(
         version=version,
         run_state=RunState.ANNOUNCED,
         reason=reason,
+        override=overriding,
         by=by,
         now=now,
     )

@@ -17,6 +17,9 @@ from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem
 from maintenance.forecast import forecast as forecast_of
 from maintenance.interventions import Plan
+from maintenance.policies import Policies
+from maintenance.policy_book import read_policies
+from maintenance.policy_clashes import find_policy_clashes
 from maintenance.runtime import Runtime
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -29,6 +32,9 @@ def register(cli: click.Group) -> None:
 
 @click.command()
 @click.option("--catalogue", "catalogue_file", required=True, type=_FILE, help="The catalogue document.")
+@click.option(
+    "--policies", "policies_file", type=_FILE, help="The policy document to hold the plans against."
+)
 @click.argument("plans", nargs=-1, required=True, type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option(
@@ -38,14 +44,23 @@ def register(cli: click.Group) -> None:
 )
 @click.pass_obj
 def forecast(
-    runtime: Runtime, catalogue_file: Path, plans: tuple[Path, ...], as_json: bool, fail_on: str | None
+    runtime: Runtime,
+    catalogue_file: Path,
+    policies_file: Path | None,
+    plans: tuple[Path, ...],
+    as_json: bool,
+    fail_on: str | None,
 ) -> None:
     """Say what the PLANS take down, all of them together: windows, causes, clashes, warnings."""
     limit = int(runtime.settings["IMPORT_LIMIT_MB"])
     catalogue = read_catalogue(catalogue_file.read_bytes(), file=str(catalogue_file), limit_mb=limit)
+    policies = None
+    if policies_file is not None:
+        raw = policies_file.read_bytes()
+        policies = read_policies(raw, file=str(policies_file), limit_mb=limit, catalogue=catalogue).agreed()
     read = _read_plans(plans, catalogue, limit)
     windows = forecast_of(catalogue, read)
-    clashes = _clashes(catalogue, read, runtime.clock())
+    clashes = _clashes(catalogue, read, policies, runtime.clock())
     warnings = [(plan, problem) for plan in read for problem in warnings_of(plan)]
     if as_json:
         click.echo(json.dumps(forecast_document(windows, clashes, warnings), ensure_ascii=False, indent=1))
@@ -83,11 +98,17 @@ def _read_plans(files: Sequence[Path], catalogue: Catalogue, limit_mb: int) -> l
     return plans
 
 
-def _clashes(catalogue: Catalogue, plans: Sequence[Plan], now: datetime) -> tuple[Clash, ...]:
+def _clashes(
+    catalogue: Catalogue, plans: Sequence[Plan], policies: Policies | None, now: datetime
+) -> tuple[Clash, ...]:
     """Return the clashes of every plan with the others; what two plans have against each other once."""
     found: dict[object, Clash] = {}
     for plan in plans:
-        for clash in find_clashes(catalogue, plan, [other for other in plans if other is not plan], now=now):
+        others = [other for other in plans if other is not plan]
+        clashes = list(find_clashes(catalogue, plan, others, now=now))
+        if policies is not None:
+            clashes += find_policy_clashes(catalogue, plan, others, policies, now=now)
+        for clash in clashes:
             # The sentence speaks from one plan's side; the other side's says the same.
             pair = frozenset(clash.plans) if len(clash.plans) > 1 else clash.values
             key = (clash.kind, clash.systems, clash.start, clash.end, pair)

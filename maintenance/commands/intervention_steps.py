@@ -21,6 +21,7 @@ from maintenance.commands.options import (
     instant,
     json_option,
     local_time,
+    override_option,
     reason_option,
     text_of,
 )
@@ -136,11 +137,16 @@ def withdraw(taking: Taking, reason: str) -> None:
     scheduling.withdraw(taking.session, taking.reference, reason=reason, by=taking.by, now=taking.now)
 
 
-@_step("announce", _reason)
-def announce(taking: Taking, reasons: tuple[str, ...]) -> None:
+@_step("announce", _reason, override_option)
+def announce(taking: Taking, reasons: tuple[str, ...], override: str) -> None:
     """Publish the approved version, and tell everybody."""
     scheduling.announce(
-        taking.session, taking.reference, reason=text_of(reasons), by=taking.by, now=taking.now
+        taking.session,
+        taking.reference,
+        reason=text_of(reasons),
+        override=override,
+        by=taking.by,
+        now=taking.now,
     )
 
 
@@ -148,14 +154,16 @@ def announce(taking: Taking, reasons: tuple[str, ...]) -> None:
     "move",
     click.option("--start", required=True, metavar="TIME", help="New start of the first phase, local time."),
     _reason,
+    override_option,
 )
-def move(taking: Taking, start: str, reasons: tuple[str, ...]) -> None:
+def move(taking: Taking, start: str, reasons: tuple[str, ...], override: str) -> None:
     """Move all phases so that the first with an impact begins at --start."""
     scheduling.move(
         taking.session,
         taking.reference,
         start=local_time(start),
         reason=text_of(reasons),
+        override=override,
         by=taking.by,
         now=taking.now,
     )

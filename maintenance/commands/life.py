@@ -77,9 +77,19 @@ def _log_lines(session: Session, row: InterventionRow) -> list[str]:
         select(EventRow).where(EventRow.reference == row.reference).order_by(EventRow.id)
     )
     return [
-        f"  {_second(event.at)}  {event.kind}  {event.by}" + (f"  “{event.reason}”" if event.reason else "")
+        f"  {_second(event.at)}  {event.kind}  {event.by}"
+        + (f"  “{event.reason}”" if event.reason else "")
+        + _override(event.payload)
         for event in events
     ]
+
+
+def _override(payload: dict[str, Any]) -> str:
+    """Return what was overridden with a step and why; "" where nothing was."""
+    if not payload.get("overridden"):
+        return ""
+    clashes = "".join(f"\n      blocked by: {words}" for words in payload["overridden"])
+    return f"\n      overridden: “{payload['override']}”{clashes}"
 
 
 def _second(instant: datetime) -> str:

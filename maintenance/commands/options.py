@@ -38,6 +38,15 @@ def reason_option(help_text: str = "Why, for readers") -> Callable[[_F], _F]:
     )
 
 
+#: `--override`: why a step is taken although clashes block; kept in the log and with the version.
+override_option = click.option(
+    "--override",
+    default="",
+    metavar="TEXT",
+    help="Why it is done although clashes block it; for approvers, kept in the log.",
+)
+
+
 def actor(session: Session, by: str | None) -> Actor:
     """Return who takes the step: the person with that address, or the system account.
 

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from maintenance import scheduling, schema
 from maintenance.catalogue_store import load_catalogue
-from maintenance.commands.options import actor, by_option, echo_json, json_option, reason_option, text_of
+from maintenance.commands.options import (
+    actor,
+    by_option,
+    echo_json,
+    json_option,
+    override_option,
+    reason_option,
+    text_of,
+)
 from maintenance.commands.reports import forecast_document, forecast_report, window_document, window_lines
 from maintenance.documents import digest, plan_document, read_intervention
 from maintenance.interventions import Plan
@@ -31,11 +39,18 @@ def register(cli: click.Group) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--announce", is_flag=True, help="Announce it at once; the log names the steps passed over.")
 @reason_option("With --announce: why, for readers")
+@override_option
 @by_option
 @json_option
 @click.pass_obj
 def plan(
-    runtime: Runtime, file: Path, announce: bool, reasons: tuple[str, ...], by: str | None, as_json: bool
+    runtime: Runtime,
+    file: Path,
+    announce: bool,
+    reasons: tuple[str, ...],
+    override: str,
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Save the intervention in FILE as a draft, or as a new draft of the one with its reference.
 
@@ -68,7 +83,9 @@ def plan(
         saved = plan_of(on_its_way) if on_its_way else replace(read, reference=row.reference)
         preview = scheduling.preview(session, saved, now=now)
         if announce and on_its_way is not None:
-            scheduling.announce_directly(session, row.reference, reason=text_of(reasons), by=by_whom, now=now)
+            scheduling.announce_directly(
+                session, row.reference, reason=text_of(reasons), override=override, by=by_whom, now=now
+            )
             done.append("announced")
         document, lines = _document(row, saved, preview, done), _report(row, saved, preview, done)
     # Said after the commit: what is printed has happened.

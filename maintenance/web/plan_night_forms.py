@@ -32,6 +32,7 @@ from maintenance.web.plan_step_forms import (
     CHECKS,
     AnnounceForm,
     ApproveForm,
+    OverridableForm,
     ReasonForm,
     ReturnForm,
     StepForm,
@@ -50,7 +51,7 @@ def _option(phase: Phase, timezone: str) -> SelectChoice:
     return SelectChoice(phase.id, f"{phase_kind(phase.kind)} {phase.id}: {times}")
 
 
-class MoveForm(ToldForm):
+class MoveForm(OverridableForm):
     """Another start; everything moves with it."""
 
     consequence = lazy_gettext(
@@ -91,7 +92,15 @@ class MoveForm(ToldForm):
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:
         """Move it."""
         start = datetime.fromisoformat(str(self.start.data))
-        return scheduling.move(session, reference, start=start, reason=text_of(self.reason), by=by, now=now)
+        return scheduling.move(
+            session,
+            reference,
+            start=start,
+            reason=text_of(self.reason),
+            override=self.override.data or "",
+            by=by,
+            now=now,
+        )
 
 
 class HoldForm(StepForm):

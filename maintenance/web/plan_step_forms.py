@@ -148,7 +148,13 @@ class ToldForm(StepForm):
     reason = FieldList(FormField(ReasonForm), label=lazy_gettext("Reason, for the readers (optional)"))
 
 
-class AnnounceForm(ToldForm):
+class OverridableForm(ToldForm):
+    """A step that blocking clashes stop; the page asks for the override only where something blocks."""
+
+    override = TextAreaField(lazy_gettext("Why it is done all the same (kept in the log)"), CHECKS)
+
+
+class AnnounceForm(OverridableForm):
     """The first word to readers, or a change of what they know."""
 
     consequence = lazy_gettext(
@@ -162,5 +168,11 @@ class AnnounceForm(ToldForm):
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:
         """Publish the approved version."""
         return scheduling.announce(
-            session, reference, reason=text_of(self.reason), lock_version=self.seen_version, by=by, now=now
+            session,
+            reference,
+            reason=text_of(self.reason),
+            override=self.override.data or "",
+            lock_version=self.seen_version,
+            by=by,
+            now=now,
         )

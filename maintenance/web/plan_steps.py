@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from maintenance.errors import JanelaError
+from maintenance.errors import Blocked, JanelaError
 from maintenance.interventions import Plan
 from maintenance.lifecycle import RULES, Step, check
 from maintenance.queries import get_intervention, plan_of
@@ -43,6 +44,11 @@ def take(reference: str, step: Step) -> ResponseReturnValue:
     try:
         with database().write() as writing:
             form.take(writing, reference, by=actor(), now=now())
+    except Blocked:
+        with database().read() as session:
+            case = case_of(get_intervention(session, reference), actor())
+            asked = _("Something blocks this; see below what, and say why it is to be done all the same.")
+            return _page(session, case, step, form, asked=asked), 409
     except JanelaError as error:
         with database().read() as session:
             case = case_of(get_intervention(session, reference), actor())
@@ -78,7 +84,10 @@ def _prepared(form: StepForm, session: Session, case: Case, step: Step) -> StepF
     return form
 
 
-def _page(session: Session, case: Case, step: Step, form: StepForm, *, refused: str = "") -> str:
+def _page(
+    session: Session, case: Case, step: Step, form: StepForm, *, refused: str = "", asked: str = ""
+) -> str:
+    """Return the page; one on which something was refused shows no preview, one that asks shows it again."""
     reference = case.row.reference
     preview = None
     if not refused:
@@ -97,7 +106,7 @@ def _page(session: Session, case: Case, step: Step, form: StepForm, *, refused: 
         names=names_of(session, {*form.plan.systems, *listed(groups)}),
         preview=preview,
         groups=groups,
-        errors=([("", refused)] if refused else []) + errors_of(form),
+        errors=[("", refused)] * bool(refused) + [("override", asked)] * bool(asked) + errors_of(form),
         panels=panels_for(reference) if step is Step.ANNOUNCE else [],
         at=now(),
     )

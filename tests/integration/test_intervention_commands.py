@@ -151,7 +151,7 @@ def test_a_plan_that_alters_another_says_so_before_and_after(
     plan_file.write_text(PLAN.replace("reference: W", "reference: X").replace("system: A", "system: B"))
 
     before = json.loads(janela("plan", str(plan_file), "--json"))
-    output = janela("plan", str(plan_file), "--announce")
+    output = janela("plan", str(plan_file), "--announce", "--override", "Agreed.")
 
     (altered,) = before["altered"]
     assert altered["reference"] == "W"
@@ -258,7 +258,7 @@ def test_a_step_prints_json_where_asked(janela: Janela, plan_file: Path) -> None
 def test_a_step_names_the_plans_it_alters(janela: Janela, plan_file: Path) -> None:
     janela("plan", str(plan_file), "--announce")
     plan_file.write_text(PLAN.replace("reference: W", "reference: X").replace("system: A", "system: B"))
-    janela("plan", str(plan_file), "--announce")
+    janela("plan", str(plan_file), "--announce", "--override", "Agreed.")
 
     output = janela("interventions", "cancel", "X")
 

@@ -172,7 +172,7 @@ def test_announcing_directly_records_the_steps_it_passes_over(database: Database
         scheduling.announce_directly(session, "W", by=APPROVER, now=MORNING)
         scheduling.draft(session, replace(WORK, reference="X"), by=PLANNER, now=MORNING)
         scheduling.submit(session, "X", by=PLANNER, now=MORNING)
-        scheduling.announce_directly(session, "X", by=APPROVER, now=MORNING)
+        scheduling.announce_directly(session, "X", override="Agreed.", by=APPROVER, now=MORNING)
 
     with database.read() as session:
         found = session.scalars(select(EventRow).where(EventRow.kind == "InterventionApproved"))

@@ -61,7 +61,9 @@ def test_announcing_the_second_plan_tells_the_readers_of_the_first_too(database:
         announced(session, FIRST)
         assert of_service(told(session, "FIRST")) == [["REDUCED-REDUNDANCY", 14, 18, ("FIRST",)]]
         scheduling.draft(session, SECOND, by=PLANNER, now=MORNING)
-        scheduling.announce_directly(session, "SECOND", reason=Text.of("Urgente"), by=APPROVER, now=at(9))
+        scheduling.announce_directly(
+            session, "SECOND", reason=Text.of("Urgente"), override="Agreed.", by=APPROVER, now=at(9)
+        )
 
         both = ["OUTAGE", 16, 18, ("FIRST", "SECOND")]
         assert of_service(told(session, "FIRST")) == [["REDUCED-REDUNDANCY", 14, 16, ("FIRST",)], both]
@@ -79,6 +81,8 @@ def test_announcing_the_second_plan_tells_the_readers_of_the_first_too(database:
             reference="SECOND",
             sequence=0,
             altered=(("FIRST", 1),),
+            override="Agreed.",
+            overridden=("Only together with FIRST does this plan put S in OUTAGE; move one of the plans.",),
         )
         assert event_of(altered) == InterventionAltered(
             at=at(9),
@@ -295,7 +299,7 @@ def test_announcing_the_plan_anew_publishes_the_windows_of_the_new_catalogue(dat
         changed = a_catalogue(a_system("S", "A"), a_system("A"), a_system("B"))
         import_catalogue(session, changed, prune=False, by=SYSTEM, now=at(9))
         scheduling.edit(session, "FIRST", FIRST, by=PLANNER, now=at(9))
-        scheduling.announce_directly(session, "FIRST", by=APPROVER, now=at(9))
+        scheduling.announce_directly(session, "FIRST", override="Agreed.", by=APPROVER, now=at(9))
 
         assert of_service(told(session, "FIRST")) == [["OUTAGE", 14, 18, ("FIRST",)]]
         assert current(session, "FIRST").catalogue_version == 2
@@ -333,7 +337,7 @@ def test_two_announcements_at_once_see_each_others_windows(database: Database) -
     def announce(reference: str) -> Callable[[], None]:
         def step() -> None:
             with database.write() as session:
-                scheduling.announce_directly(session, reference, by=APPROVER, now=at(9))
+                scheduling.announce_directly(session, reference, override="Agreed.", by=APPROVER, now=at(9))
 
         return step
 

@@ -63,14 +63,16 @@ def some_step(chance: random.Random, session: Session, hour: float) -> Callable[
             scheduling.edit(session, ref, plan, by=by, now=now)
         else:
             scheduling.draft(session, plan, by=by, now=now)
-        scheduling.announce_directly(session, ref, by=by, now=now)
+        scheduling.announce_directly(session, ref, override="Agreed.", by=by, now=now)
 
     return chance.choice(
         [
             plan_anew,
             plan_anew,
             plan_anew,
-            lambda: scheduling.move(session, ref, start=plan.start.replace(tzinfo=None), by=by, now=now),
+            lambda: scheduling.move(
+                session, ref, start=plan.start.replace(tzinfo=None), override="Agreed.", by=by, now=now
+            ),
             lambda: scheduling.start(session, ref, by=by, now=now),
             lambda: scheduling.extend(session, ref, by_length=timedelta(hours=2), by=by, now=now),
             lambda: scheduling.verify(session, ref, by=by, now=now),

@@ -118,7 +118,9 @@ def announce(runtime: Runtime, plan: Plan | None = None) -> None:
     """Draft and announce an intervention, the reference case unless another is given."""
     with runtime.database.write() as session:
         row = scheduling.draft(session, plan or the_plan(), by=SYSTEM, now=runtime.clock())
-        scheduling.announce_directly(session, row.reference, by=SYSTEM, now=runtime.clock())
+        scheduling.announce_directly(
+            session, row.reference, override="Agreed.", by=SYSTEM, now=runtime.clock()
+        )
 
 
 def step(runtime: Runtime, name: str, **arguments: object) -> None:

@@ -97,6 +97,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Networks of one's own that webhooks may reach, also without https, as in `10.20.0.0/16 fd00::/8`. "
         "Empty: only the internet.",
     ),
+    Setting(
+        "SMS_PRICE",
+        "",
+        "What one SMS part costs, as in `0.0413 EUR`: pages estimate what a notice costs before it goes. "
+        "Empty: no estimate.",
+    ),
     Setting("SMS_ACCENTS", "fold", "`keep` accents in SMS (more parts) or `fold` them to plain letters."),
     Setting(
         "ENGINE",

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from notifications.ledger import TABLE, Claim, close, in_states, suppression
-from notifications.models import ChannelRow, DeliveryRow, MessageRow, NoticeRow, RecipientRow
+from notifications import stopping
+from notifications.ledger import TABLE, Claim, close, in_states, move, suppression
+from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
+from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import UNDER_WAY, WAITING, State
 
 #: A sender that has not come back to a row by then is taken for dead. Longer than ten mails or one
@@ -23,56 +25,70 @@ LEASE = timedelta(minutes=3)
 HOLD_BEHIND_DOUBT = timedelta(minutes=15)
 #: This priority and those before it wait behind nothing.
 URGENT = 0
+#: A claim that finds nothing but what is closed or held looks again, so often: a night's bulk mail is
+#: not to keep readers elsewhere waiting.
+_LOOKS = 20
+_HELD = "The reader wants to be left alone at this hour."
+_USELESS = "It would have become useless before the reader's quiet hours end."
 
 
 def waiting(session: Session, channel: str, *, now: datetime, limit: int) -> int:
-    """Return how many deliveries of the channel are due, counting up to `limit`."""
-    due = select(DeliveryRow.id).where(*_due(channel, now)).limit(limit).subquery()
-    return session.scalar(select(func.count()).select_from(due)) or 0
+    """Return how many deliveries of the channel are due, counting up to `limit`; none while the channel rests."""
+    if (due := _due(session, channel, now)) is None:
+        return 0
+    found = select(DeliveryRow.id).where(*due).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def claim(session: Session, channel: str, *, owner: str, limit: int, now: datetime) -> list[Claim]:
     """Take up to `limit` due deliveries of a channel under a lease, most urgent first, and return them.
 
-    Left out: a channel in trouble; what has expired; and a message to a reader to whom an older one
-    of the same intervention is on its way, or may be (for at most `HOLD_BEHIND_DOUBT`, urgent ones
-    not at all). What became pointless meanwhile, or whose address may not be written to any more,
-    is closed instead.
+    Left out: a channel in trouble or stopped; paused notices; what has expired; and a message to a
+    reader to whom an older one of the same intervention is on its way, or may be (for at most
+    `HOLD_BEHIND_DOUBT`, urgent ones not at all). What became pointless meanwhile, or whose address
+    may not be written to any more, is closed instead; what meets quiet hours is held until they end.
     """
-    trouble = session.get(ChannelRow, channel)
-    if trouble and trouble.paused_until and trouble.paused_until > now:
+    if (due := _due(session, channel, now)) is None:
         return []
-    ids = list(
-        session.scalars(
-            select(DeliveryRow.id)
-            .where(*_due(channel, now), or_(DeliveryRow.priority <= URGENT, ~_older_under_way(now)))
-            .order_by(DeliveryRow.priority, DeliveryRow.due_at, DeliveryRow.id)
-            .limit(limit)
-            # SQLite has no row locks and needs none: the write transaction is alone.
-            .with_for_update(skip_locked=True, of=DeliveryRow)
+    for _ in range(_LOOKS):
+        ids = list(
+            session.scalars(
+                select(DeliveryRow.id)
+                .where(*due, or_(DeliveryRow.priority <= URGENT, ~_older_under_way(now)))
+                .order_by(DeliveryRow.priority, DeliveryRow.due_at, DeliveryRow.id)
+                .limit(limit)
+                # SQLite has no row locks and needs none: the write transaction is alone.
+                .with_for_update(skip_locked=True, of=DeliveryRow)
+            )
         )
-    )
-    if not ids:
-        return []
-    claims, pointless, suppressed = _sorted_out(session, ids, now)
-    close(session, pointless, State.SUPERSEDED, kind="superseded", now=now)
-    close(session, suppressed, State.SUPPRESSED, kind="suppressed", now=now)
-    if claims:
-        session.execute(
-            update(TABLE)
-            .where(TABLE.c.id.in_([found.id for found in claims]))
-            .values(state=State.LEASED, lease_owner=owner, lease_until=now + LEASE)
-        )
-    return claims
+        if not ids:
+            return []
+        if claims := _sorted_out(session, ids, now):
+            session.execute(
+                update(TABLE)
+                .where(TABLE.c.id.in_([found.id for found in claims]))
+                .values(state=State.LEASED, lease_owner=owner, lease_until=now + LEASE)
+            )
+            return claims
+    return []
 
 
-def _due(channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
+def _due(session: Session, channel: str, now: datetime) -> tuple[ColumnElement[bool], ...] | None:
+    """Return the conditions under which a delivery may be claimed now; None where none may."""
+    gate = stopping.gate(session, channel, now)
+    if gate is stopping.Gate.SHUT:
+        return None
+    conditions: list[ColumnElement[bool]] = [
         DeliveryRow.channel == channel,
         in_states(DeliveryRow.state, WAITING),
         DeliveryRow.due_at <= now,
         DeliveryRow.expires_at > now,
-    )
+    ]
+    if gate is stopping.Gate.URGENT_ONLY:
+        conditions.append(DeliveryRow.priority <= URGENT)
+    if paused := stopping.paused_notices(session):
+        conditions.append(DeliveryRow.notice_id.not_in(paused))
+    return tuple(conditions)
 
 
 def _older_under_way(now: datetime) -> ColumnElement[bool]:
@@ -93,9 +109,8 @@ def _older_under_way(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _sorted_out(
-    session: Session, ids: Sequence[int], now: datetime
-) -> tuple[list[Claim], list[int], list[int]]:
+def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Claim]:
+    """Return the claims among due deliveries, in their order; close or hold the others."""
     rows = session.execute(
         select(
             DeliveryRow.id,
@@ -112,22 +127,41 @@ def _sorted_out(
             DeliveryRow.attempts,
             NoticeRow.state,
             suppression(DeliveryRow.channel, RecipientRow.address, now),
+            case((DeliveryRow.priority > URGENT, RecipientRow.quiet_hours), else_=""),
+            ScopeRow.timezone,
         )
         .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
         .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
         .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+        .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
         .where(DeliveryRow.id.in_(ids))
     ).all()
     claims: dict[int, Claim] = {}
-    pointless, suppressed = [], []
-    for *fields, notice_state, is_suppressed in rows:
+    pointless, suppressed, useless = [], [], []
+    held: dict[datetime, list[int]] = {}
+    for *fields, notice_state, is_suppressed, hours, zone in rows:
+        found = Claim(*fields)
         if notice_state == "superseded":
-            pointless.append(fields[0])
+            pointless.append(found.id)
         elif is_suppressed:
-            suppressed.append(fields[0])
+            suppressed.append(found.id)
+        elif (until := _quiet_until(hours, zone, now)) is None:
+            claims[found.id] = found
+        elif until >= found.expires_at:
+            useless.append(found.id)
         else:
-            claims[fields[0]] = Claim(*fields)
-    return [claims[id_] for id_ in ids if id_ in claims], pointless, suppressed
+            held.setdefault(until, []).append(found.id)
+    close(session, pointless, State.SUPERSEDED, kind="superseded", now=now)
+    close(session, suppressed, State.SUPPRESSED, kind="suppressed", now=now)
+    close(session, useless, State.EXPIRED, kind="expired", now=now, words=_USELESS)
+    for until, which in held.items():
+        move(session, DeliveryRow.id.in_(which), State.HELD, kind="held", now=now, words=_HELD, due_at=until)
+    return [claims[id_] for id_ in ids if id_ in claims]
+
+
+def _quiet_until(hours: str, zone: str, now: datetime) -> datetime | None:
+    found = read_quiet_hours(hours)
+    return quiet_until(found, zone, now) if found else None
 
 
 def mark_sending(

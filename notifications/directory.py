@@ -78,12 +78,12 @@ def compare_directory(session: Session, directory: Directory) -> DirectoryReport
 # -- who reads what ----------------------------------------------------------------------------------
 
 
-#: By channel and address: the name, and for whom it is written to.
-_Recipients = dict[tuple[str, str], tuple[str, Scope]]
+#: By channel and address: the name, the quiet hours, and for whom it is written to.
+_Recipients = dict[tuple[str, str], tuple[str, str, Scope]]
 
 
 def _recipients(directory: Directory, endpoints: Iterable[EndpointRow]) -> _Recipients:
-    """Return name and scope of each address on each channel; the first contact decides the language."""
+    """Return what is known of each address on each channel; the first contact decides language and quiet hours."""
     behind: dict[tuple[str, str], list[Contact]] = {}
     of_institution: dict[str, list[Contact]] = {}
     for contact in directory.contacts:
@@ -94,6 +94,7 @@ def _recipients(directory: Directory, endpoints: Iterable[EndpointRow]) -> _Reci
     found = {
         address: (
             contacts[0].name,
+            contacts[0].quiet_hours,
             Scope(contacts[0].language, contacts[0].timezone, entries_of(contacts, names)),
         )
         for address, contacts in behind.items()
@@ -102,7 +103,7 @@ def _recipients(directory: Directory, endpoints: Iterable[EndpointRow]) -> _Reci
         # Programs and chat rooms are not in the document: they hear what their institution's contacts do.
         if contacts := of_institution.get(endpoint.institution, []):
             scope = Scope(endpoint.language, endpoint.timezone, entries_of(contacts, names))
-            found[endpoint.channel, endpoint.address] = (endpoint.name, scope)
+            found[endpoint.channel, endpoint.address] = (endpoint.name, "", scope)
     return found
 
 
@@ -125,13 +126,14 @@ class _State:
             self.contacts[row["institution"], row["audience"], row["name"]] = dict(row)
         self.endpoints = session.scalars(select(EndpointRow).order_by(EndpointRow.id)).all()
         self.recipients = {
-            (channel, address): (row_id, name, scope_id)
-            for row_id, channel, address, name, scope_id in session.execute(
+            (channel, address): (row_id, name, quiet_hours, scope_id)
+            for row_id, channel, address, name, quiet_hours, scope_id in session.execute(
                 select(
                     RecipientRow.id,
                     RecipientRow.channel,
                     RecipientRow.address,
                     RecipientRow.name,
+                    RecipientRow.quiet_hours,
                     RecipientRow.scope_id,
                 )
             )
@@ -149,6 +151,7 @@ _CONTACT_FIELDS = (
     "timezone",
     "channels",
     "systems",
+    "quiet_hours",
 )
 
 
@@ -180,10 +183,10 @@ def _compare(state: _State, directory: Directory, addresses: _Recipients) -> Dir
         contacts_retired=tuple(_gone_contacts(state, wanted)),
         changed=tuple(changed),
         addresses_added=tuple(
-            a for a in addresses if a not in state.recipients or state.recipients[a][2] is None
+            a for a in addresses if a not in state.recipients or state.recipients[a][3] is None
         ),
         addresses_left=tuple(
-            a for a, (_, _, scope) in state.recipients.items() if scope is not None and a not in addresses
+            a for a, (_, _, _, scope) in state.recipients.items() if scope is not None and a not in addresses
         ),
     )
 
@@ -233,20 +236,20 @@ def _write_contacts(session: Session, state: _State, directory: Directory, now: 
 
 
 def _write_recipients(session: Session, state: _State, addresses: _Recipients) -> None:
-    ids = scope_ids(session, {scope for _, scope in addresses.values()})
+    ids = scope_ids(session, {scope for _, _, scope in addresses.values()})
     added = []
     changed: list[dict[str, Any]] = []
-    for (channel, address), (name, scope) in addresses.items():
-        scope_id = ids[scope]
+    for (channel, address), (name, quiet_hours, scope) in addresses.items():
+        row = {"name": name, "quiet_hours": quiet_hours, "scope_id": ids[scope]}
         old = state.recipients.get((channel, address))
         if old is None:
-            added.append({"channel": channel, "address": address, "name": name, "scope_id": scope_id})
-        elif old[1:] != (name, scope_id):
-            changed.append({"id": old[0], "name": name, "scope_id": scope_id})
+            added.append({"channel": channel, "address": address, **row})
+        elif old[1:] != tuple(row.values()):
+            changed.append({"id": old[0], **row})
     changed += [
         # The row stays: the ledger's deliveries point to it.
-        {"id": row_id, "name": name, "scope_id": None}
-        for address, (row_id, name, scope_id) in state.recipients.items()
+        {"id": row_id, "name": name, "quiet_hours": quiet_hours, "scope_id": None}
+        for address, (row_id, name, quiet_hours, scope_id) in state.recipients.items()
         if scope_id is not None and address not in addresses
     ]
     _execute(session, RecipientRow, added, changed)

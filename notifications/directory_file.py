@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-
-import phonenumbers
-from pydantic_core import PydanticCustomError
+from functools import cache
 
 from maintenance.catalogue import Catalogue, Institution
-from maintenance.document_fields import control_character_in, email_address, is_code, language_code
-from maintenance.errors import InvalidDocument, InvalidTime, Problem, did_you_mean
+from maintenance.document_fields import is_code
+from maintenance.errors import InvalidDocument, Problem, did_you_mean
 from maintenance.reading import decode
-from maintenance.windows import zone
+from notifications.directory_cells import (
+    channels_of,
+    email_of,
+    language_of,
+    name_of,
+    phone_of,
+    quiet_hours_of,
+    zone_of,
+)
 
 COLUMNS = (
     "institution",
@@ -30,10 +34,8 @@ COLUMNS = (
     "channels",
     "systems",
 )
-#: Channels that contacts can ask for.
-CHANNELS = ("email", "sms")
-#: Longest name of an institution or a contact.
-_NAME_LIMIT = 255
+#: Columns that a document may leave out.
+OPTIONAL = ("quiet_hours",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Contact:
     channels: tuple[str, ...]
     #: Codes of systems; () means all that the audience uses.
     systems: tuple[str, ...]
+    #: When it wants to be left alone, in its zone, as in 22:00-08:00; "" never.
+    quiet_hours: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -114,9 +118,10 @@ class _Reader:
         # Most cells repeat those of the record before; what was looked up once is known.
         self._audience = cache(self._look_up_audience)
         self._systems = cache(self._look_up_systems)
-        self._zone = cache(_look_up_zone)
-        self._language = cache(_look_up_language)
-        self._channels = cache(_look_up_channels)
+        self._zone = cache(zone_of)
+        self._quiet_hours = cache(quiet_hours_of)
+        self._language = cache(language_of)
+        self._channels = cache(channels_of)
 
     def wrong(self, message: str, line: int, column: str = "") -> None:
         self.problems.append(Problem(message, (column,) if column else (), self.file, line))
@@ -151,8 +156,10 @@ class _Reader:
             self.wrong(f"The first line is no header; it must be {','.join(COLUMNS)}.", line)
             return False
         for name in names:
-            if name not in COLUMNS:
-                hint = did_you_mean(name, COLUMNS) or f" Columns are {', '.join(COLUMNS)}."
+            if name not in COLUMNS + OPTIONAL:
+                hint = (
+                    did_you_mean(name, COLUMNS + OPTIONAL) or f" Columns are {', '.join(COLUMNS + OPTIONAL)}."
+                )
                 self.wrong(f"There is no column `{name[:40]}`.{hint}", line)
             elif names.count(name) > 1:
                 self.wrong(f"The column `{name}` stands twice; keep one.", line)
@@ -171,7 +178,8 @@ class _Reader:
                 line,
             )
             return
-        row = {name: cell.strip() for name, cell in zip(self._columns, cells, strict=True)}
+        row = dict.fromkeys(OPTIONAL, "")
+        row |= {name: cell.strip() for name, cell in zip(self._columns, cells, strict=True)}
         before = len(self.problems)
 
         def value(column: str, look_up: Callable[[str], tuple[str, str]]) -> str:
@@ -181,14 +189,15 @@ class _Reader:
             return found
 
         self._institution(row["institution"], row["institution_name"], line)
-        name = value("contact", _name)
+        name = value("contact", name_of)
         audience = value("audience", self._audience)
-        email = value("email", _email)
-        phone = value("phone", _phone)
+        email = value("email", email_of)
+        phone = value("phone", phone_of)
         language = value("language", self._language) or self.language
         timezone = value("timezone", self._zone) or self.catalogue.timezone
         channels = value("channels", self._channels).split()
         systems = value("systems", self._systems).split()
+        quiet_hours = value("quiet_hours", self._quiet_hours)
         if not row["channels"]:
             channels = ["email"] if email else ["sms"]
         self._reachable(row, channels, line)
@@ -202,7 +211,9 @@ class _Reader:
         position = self._positions.get(key[0], 0)
         self._positions[key[0]] = position + 1
         self.contacts.append(
-            Contact(*key, position, email, phone, language, timezone, tuple(channels), tuple(systems))
+            Contact(
+                *key, position, email, phone, language, timezone, tuple(channels), tuple(systems), quiet_hours
+            )
         )
 
     def _institution(self, code: str, name: str, line: int) -> None:
@@ -214,7 +225,7 @@ class _Reader:
                 "institution",
             )
             return
-        name, problem = _name(name)
+        name, problem = name_of(name)
         if problem:
             self.wrong(problem, line, "institution_name")
         elif code not in self.institutions:
@@ -254,93 +265,3 @@ class _Reader:
             if system.retired:
                 return "", f"The system {code} is retired; take it out."
         return " ".join(dict.fromkeys(codes.split())), ""
-
-
-# Each of these returns what the cell means, and what is wrong with it ("" if nothing).
-
-
-def _name(text: str) -> tuple[str, str]:
-    if not text:
-        return "", "The name is missing."
-    if problem := control_character_in(text):
-        return "", problem
-    if len(text) > _NAME_LIMIT:
-        return "", f"The name has {len(text)} characters; at most {_NAME_LIMIT} fit."
-    if text[0] in "=+-@":
-        # Spreadsheets run such a cell as a formula, also in what is exported later (OWASP: CSV injection).
-        return "", f"A name cannot begin with “{text[0]}”: spreadsheets take it for a formula."
-    return text, ""
-
-
-#: Names of mail boxes that need no closer look; every other one gets it.
-_SIMPLE_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*")
-
-
-@lru_cache(4096)
-def _domain(name: str) -> str:
-    """Return the domain as it is kept, "" where a whole address must be looked at."""
-    try:
-        return email_address(f"a@{name}").partition("@")[2]
-    except PydanticCustomError:
-        return ""
-
-
-def _email(text: str) -> tuple[str, str]:
-    if not text:
-        return "", ""
-    local, _, domain = text.rpartition("@")
-    if (
-        len(local) <= 64
-        and len(text) <= 254
-        and _SIMPLE_LOCAL.fullmatch(local)
-        and (known := _domain(domain))
-    ):
-        return f"{local}@{known}", ""
-    try:
-        address = email_address(text)
-    except PydanticCustomError as error:
-        return "", error.message()
-    if address[0] in "=+-@":
-        return "", f"An address cannot begin with “{address[0]}”: spreadsheets take it for a formula."
-    return address, ""
-
-
-_E164 = re.compile(r"\+[1-9][0-9 ()./-]{5,30}", re.ASCII)
-
-
-def _phone(text: str) -> tuple[str, str]:
-    if not text:
-        return "", ""
-    if not _E164.fullmatch(text):
-        return "", f"“{text[:40]}” is no telephone number in E.164; write it as in +351220000000."
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException as error:
-        return "", f"“{text[:40]}” is no telephone number: {error}"
-    if not phonenumbers.is_possible_number(number):
-        return "", f"“{text[:40]}” is no possible telephone number: too short or too long for its country."
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), ""
-
-
-def _look_up_zone(name: str) -> tuple[str, str]:
-    if not name:
-        return "", ""
-    try:
-        return zone(name).key, ""
-    except InvalidTime as error:
-        return "", str(error)
-
-
-def _look_up_language(text: str) -> tuple[str, str]:
-    code = language_code(text)
-    if text and not code:
-        return "", f"“{text[:40]}” is no language; use a BCP 47 code such as pt, en or pt-BR."
-    return code, ""
-
-
-def _look_up_channels(text: str) -> tuple[str, str]:
-    for channel in text.split():
-        if channel not in CHANNELS:
-            hint = did_you_mean(channel.lower(), CHANNELS)
-            return "", f"The channel “{channel[:40]}” is not one of {', '.join(CHANNELS)}.{hint}"
-    return " ".join(channel for channel in CHANNELS if channel in text.split()), ""

@@ -31,3 +31,7 @@ class NoWorkHere(JanelaError):
 
 class InvalidEndpoint(JanelaError):
     """A webhook or a chat room cannot be registered like that."""
+
+
+class InvalidPrice(JanelaError):
+    """The price of an SMS part in the settings cannot be read."""

@@ -1,4 +1,4 @@
-"""The ledger's writing: what became of each try, what is closed unsent, which channels and addresses are in trouble.
+"""The ledger's writing: what became of each try, what is closed unsent, which addresses get no more.
 
 Every function takes an open write session and leaves the commit to its caller; each changes many
 rows at once, never one by one.
@@ -27,14 +27,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from notifications.channels.parcels import Outcome
-from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
+from notifications.models import DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
 from notifications.retries import FailureClass, State, after_failure
 
 #: An ambiguous mail is sent again after that: time for a server in trouble to come back.
 RESEND_AFTER = timedelta(seconds=15)
-#: How long a channel is left alone after a batch of which nothing went through; doubled each time in a row.
-FIRST_PAUSE = timedelta(seconds=15)
-LONGEST_PAUSE = timedelta(minutes=5)
 #: How long an address that does not exist gets nothing: the directory may have been wrong, or is mended.
 HARD_BOUNCE_LASTS = timedelta(days=30)
 
@@ -193,10 +190,12 @@ def suppress(session: Session, delivery_id: int, *, reason: str, now: datetime) 
     session.flush()
 
 
-def close(session: Session, ids: Collection[int], state: State, *, kind: str, now: datetime) -> None:
+def close(
+    session: Session, ids: Collection[int], state: State, *, kind: str, now: datetime, words: str = ""
+) -> None:
     """End deliveries that were not sent, with an event for each."""
     if ids:
-        move(session, DeliveryRow.id.in_(ids), state, kind=kind, now=now, finished_at=now)
+        move(session, DeliveryRow.id.in_(ids), state, kind=kind, now=now, words=words, finished_at=now)
 
 
 def move(
@@ -220,24 +219,3 @@ def move(
             [{"delivery_id": id_, "at": now, "kind": kind, "state": state, "detail": detail} for id_ in ids],
         )
     return len(ids)
-
-
-def pause(session: Session, channel: str, *, words: str, now: datetime) -> timedelta:
-    """Leave a channel in trouble alone for a while, longer each time in a row; return how long."""
-    row = session.get(ChannelRow, channel)
-    if row is None:
-        row = ChannelRow(channel=channel, strikes=0)
-        session.add(row)
-    row.strikes += 1
-    length: timedelta = min(FIRST_PAUSE * 2.0 ** (row.strikes - 1), LONGEST_PAUSE)
-    row.paused_until, row.words = now + length, words
-    return length
-
-
-def all_is_well(session: Session, channel: str) -> None:
-    """Forget a channel's trouble: something went through."""
-    session.execute(
-        update(ChannelRow)
-        .where(ChannelRow.channel == channel, ChannelRow.strikes > 0)
-        .values(strikes=0, paused_until=None)
-    )

@@ -83,7 +83,7 @@ class RecipientRow(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     #: None when nothing leads to it any more; it stays for the ledger.
     scope_id: Mapped[int | None] = mapped_column(ForeignKey("scopes.id"), index=True)
-    #: Of the first contact that asked for it, in the zone of the scope; empty: it is written to at any hour.
+    #: Of the first contact behind it, in the zone of the scope; empty: it is written to at any hour.
     quiet_hours: Mapped[str] = mapped_column(String(11), default="")
 
 

@@ -106,6 +106,8 @@ def due_notices(session: Session, now: datetime) -> Sequence[int]:
         .where(
             NoticeRow.state == "planned",
             NoticeRow.due_at <= now,
+            # What expired while it was paused is to be seen as such.
+            or_(NoticeRow.paused_at.is_(None), NoticeRow.expires_at <= now),
             or_(NoticeRow.retry_at.is_(None), NoticeRow.retry_at <= now),
         )
         .order_by(NoticeRow.lead_notice_id.is_not(None), NoticeRow.priority, NoticeRow.due_at, NoticeRow.id)
@@ -175,7 +177,13 @@ def troubles(session: Session, now: datetime) -> list[Trouble]:
     ]
     found += [
         Trouble("channel", row.channel, row.words, row.strikes, row.paused_until)
-        for row in session.scalars(select(ChannelRow).where(ChannelRow.paused_until > now))
+        for row in session.scalars(
+            select(ChannelRow).where(ChannelRow.paused_until > now, ChannelRow.stopped_at.is_(None))
+        )
+    ]
+    found += [
+        Trouble("stopped", row.channel, row.words, row.strikes, None)
+        for row in session.scalars(select(ChannelRow).where(ChannelRow.stopped_at.is_not(None)))
     ]
     found += [
         Trouble(row.channel, row.address, row.paused_why, 0, None)

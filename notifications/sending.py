@@ -23,7 +23,8 @@ from sqlalchemy.orm import Session
 from maintenance.database import Database
 from maintenance.runtime import Runtime
 from notifications import claims as claiming
-from notifications import ledger
+from notifications import ledger, stopping
+from notifications.breaker import DOUBTS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
 from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
@@ -31,6 +32,8 @@ from notifications.retries import FailureClass, State
 
 _log = logging.getLogger(__name__)
 
+#: Answers that do not say whether a message left, or that nobody can read.
+_DOUBTFUL = {FailureClass.AMBIGUOUS, FailureClass.UNKNOWN}
 #: Batches taken under a lease at once: claiming many together is what makes the ledger fast.
 BATCHES_PER_CLAIM = 10
 #: What was claimed longer ago than this is given back, so that something more urgent overtakes it.
@@ -97,6 +100,8 @@ class _Sender:
         self._database = runtime.database
         self._transport = transport
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+        #: Batches in a row of which nobody knows whether anything left.
+        self._doubts = 0
 
     def send_some(self, stop: Callable[[], bool]) -> int:
         """Claim some deliveries and send them; return how many tries were made."""
@@ -110,7 +115,7 @@ class _Sender:
                 now=claimed_at,
             )
         results: list[tuple[Claim, Outcome]] = []
-        trouble, tried = "", 0
+        trouble, tried, went = "", 0, False
         for batch in _batches(claims, self._transport.batch_size):
             now = self._runtime.clock()
             if trouble or stop() or now - claimed_at > PATIENCE:
@@ -123,13 +128,20 @@ class _Sender:
                 )
             results = self._send([found for found in batch if found.id in ours], now)
             tried += len(results)
-            trouble = _trouble(results)
+            went = went or any(outcome.failure is None for _, outcome in results)
+            trouble = self._trouble(results)
         now = self._runtime.clock()
         if claims:
             with self._database.write() as session:
                 self._record(session, results, now)
                 claiming.release(session, [found.id for found in claims], owner=self._owner)
-                self._mind_the_channel(session, results, trouble, now)
+                if went:
+                    stopping.all_is_well(session, self._transport.channel)
+                if trouble:
+                    is_config = all(outcome.failure is FailureClass.CONFIG for _, outcome in results)
+                    stopping.note_trouble(
+                        session, self._transport.channel, words=trouble, is_config=is_config, now=now
+                    )
         return tried
 
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
@@ -159,15 +171,19 @@ class _Sender:
             jitter=[random.uniform(-1, 1) for _ in results],  # noqa: S311 - spreads a crowd, guards nothing
         )
 
-    def _mind_the_channel(
-        self, session: Session, results: Sequence[tuple[Claim, Outcome]], trouble: str, now: datetime
-    ) -> None:
-        channel = self._transport.channel
-        if trouble:
-            length = ledger.pause(session, channel, words=trouble, now=now)
-            _log.error("The channel %s is left alone for %s: %s", channel, length, trouble)
-        elif any(outcome.failure is None for _, outcome in results):
-            ledger.all_is_well(session, channel)
+    def _trouble(self, results: Sequence[tuple[Claim, Outcome]]) -> str:
+        """Return why the rest of a claim is not tried now: our own fault, nothing processed, nothing but doubts."""
+        for _, outcome in results:
+            if outcome.failure is FailureClass.CONFIG:
+                return outcome.words or "The provider refuses us."
+        failures = {outcome.failure for _, outcome in results}
+        if results and failures <= {FailureClass.RETRY_SAFE}:
+            return results[0][1].words or "The provider takes nothing."
+        if results:
+            self._doubts = self._doubts + 1 if failures <= _DOUBTFUL else 0
+        if self._doubts >= DOUBTS_IN_A_ROW:
+            return results[0][1].words or "Nobody knows whether anything leaves."
+        return ""
 
 
 def _batches(claims: Sequence[Claim], size: int) -> Iterator[Sequence[Claim]]:
@@ -189,19 +205,6 @@ def _parcel(found: Claim, body: bytes) -> Parcel:
         queued_at=found.queued_at,
         expires_at=found.expires_at,
     )
-
-
-def _trouble(results: Sequence[tuple[Claim, Outcome]]) -> str:
-    """Return why the rest of a claim is not tried now: our own fault, or nothing of a batch was processed."""
-    for _, outcome in results:
-        if outcome.failure is FailureClass.CONFIG:
-            return outcome.words or "The provider refuses us."
-    if results and all(outcome.failure in _NOTHING_WENT for _, outcome in results):
-        return results[0][1].words or "The provider takes nothing."
-    return ""
-
-
-_NOTHING_WENT = (FailureClass.RETRY_SAFE,)
 
 
 def record_receipt(

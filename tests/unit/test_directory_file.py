@@ -183,3 +183,14 @@ def test_example_is_what_its_generator_writes_and_reaches_nobody() -> None:
     for contact in directory.contacts:
         assert not contact.email or contact.email.endswith("@example.org")
         assert not contact.phone or not phonenumbers.is_valid_number(phonenumbers.parse(contact.phone))
+
+
+def test_quiet_hours_are_a_column_that_may_be_left_out() -> None:
+    with_column = document("H1,Hospital,prescribers,A,a@example.org,,,,,,22:00 - 08:00").replace(
+        b"systems\n", b"systems,quiet_hours\n", 1
+    )
+    without = document("H1,Hospital,prescribers,A,a@example.org,,,,,")
+
+    assert read_directory(with_column, catalogue=catalogue()).contacts[0].quiet_hours == "22:00-08:00"
+    assert read_directory(without, catalogue=catalogue()).contacts[0].quiet_hours == ""
+    assert "22-8" in mistakes_in(with_column.replace(b"22:00 - 08:00", b"22-8"))[0]

@@ -1,0 +1,297 @@
+"""Channels that stop, notices that are paused, readers who are left alone at night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from maintenance.catalogue import Institution
+from maintenance.database import Database
+from maintenance.errors import NotFound, StepRefused
+from maintenance.lifecycle import Actor, Role
+from maintenance.runtime import Runtime
+from maintenance.settings import Settings
+from notifications import fanout, queries, stopping, upkeep
+from notifications.directory import import_directory
+from notifications.directory_file import Contact, Directory
+from notifications.models import DeliveryRow, NoticeRow, RecipientRow
+from notifications.retries import FailureClass
+from notifications.retries import State as S
+from notifications.sending import drain
+from tests.conftest import MovedClock
+from tests.ledgers import ScriptedTransport, addresses, delivery, failed, history, queue, states
+
+CHIEF = Actor("chief@example.org", Role.APPROVER)
+
+
+@pytest.fixture
+def installation(any_database: Database, settings: Settings, clock: MovedClock) -> Runtime:
+    return Runtime(settings, any_database, clock)
+
+
+def failing(failure: FailureClass, words: str = "no") -> ScriptedTransport:
+    return ScriptedTransport(script={address: [failed(failure, words)] * 99 for address in addresses(60)})
+
+
+def drain_until(installation: Runtime, clock: MovedClock, transport: ScriptedTransport, length: timedelta):
+    until = clock.now + length
+    while clock.now < until:
+        drain(installation, transport)
+        clock.move_on(seconds=15)
+
+
+def notice_of(installation: Runtime, delivery_id: int) -> NoticeRow:
+    with installation.database.read() as session:
+        return session.get_one(NoticeRow, session.get_one(DeliveryRow, delivery_id).notice_id)
+
+
+def act(installation: Runtime, do, name: str, **more) -> None:
+    with installation.database.write() as session:
+        do(session, name, by=CHIEF, now=installation.clock(), **more)
+
+
+def acts(installation: Runtime, **which: str) -> list[tuple[str, str, str]]:
+    with installation.database.read() as session:
+        return [(row.kind, row.name, row.by) for row in stopping.acts(session, **which)]
+
+
+def test_wrong_password_stops_the_channel_until_a_person_resumes_it(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    ids = queue(installation.database, addresses(30), now=clock.now)
+    drain_until(installation, clock, failing(FailureClass.CONFIG, "535 wrong"), timedelta(minutes=2))
+    clock.move_on(hours=2)
+
+    assert drain(installation, ScriptedTransport()) == 0
+    with installation.database.read() as session:
+        assert [row.channel for row in stopping.stops(session)] == ["email"]
+        trouble = queries.troubles(session, clock.now)[-1]
+        assert (trouble.what, trouble.name, trouble.words) == ("stopped", "email", "535 wrong")
+    act(installation, stopping.resume, "email")
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, ids) == [S.ACCEPTED] * 30
+    assert acts(installation) == [
+        ("resumed", "email", "chief@example.org"),
+        ("stopped", "email", "system"),
+    ]
+
+
+def test_channel_whose_server_stays_away_stops_after_a_quarter_of_an_hour(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    queue(installation.database, addresses(30), now=clock.now)
+    drain_until(installation, clock, failing(FailureClass.RETRY_SAFE), timedelta(minutes=12))
+    assert acts(installation) == []
+
+    drain_until(installation, clock, failing(FailureClass.RETRY_SAFE), timedelta(minutes=10))
+
+    assert acts(installation) == [("stopped", "email", "system")]
+
+
+def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    queue(installation.database, addresses(60), now=clock.now, channel="sms")
+    doubt = ScriptedTransport(
+        channel="sms",
+        batch_size=1,
+        script={address: [failed(FailureClass.AMBIGUOUS)] for address in addresses(60)},
+    )
+    drain(installation, doubt)
+
+    assert len(doubt.sent) == 3
+    drain_until(installation, clock, doubt, timedelta(minutes=20))
+    assert acts(installation) == [("stopped", "sms", "system")]
+    assert len(doubt.sent) < 30
+
+
+def test_night_itself_is_still_told_on_a_channel_that_stopped_by_itself(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    queue(installation.database, addresses(30), now=clock.now)
+    drain_until(installation, clock, failing(FailureClass.CONFIG), timedelta(minutes=1))
+    urgent = queue(installation.database, ["duty@example.org"], now=clock.now, kind="extension", priority=0)
+    clock.move_on(minutes=5)
+
+    drain(installation, ScriptedTransport())
+
+    assert states(installation.database, urgent) == [S.ACCEPTED]
+    act(installation, stopping.pause, "email")
+    more = queue(installation.database, ["duty@example.org"], now=clock.now, kind="extension", priority=0)
+    assert drain(installation, ScriptedTransport()) == 0, "what a person stopped is stopped for all"
+    assert states(installation.database, more) == [S.QUEUED]
+
+
+def test_paused_channel_sends_nothing_and_others_go_on(installation: Runtime, clock: MovedClock) -> None:
+    mails = queue(installation.database, addresses(3), now=clock.now)
+    texts = queue(installation.database, ["+351000000001"], now=clock.now, channel="sms")
+    act(installation, stopping.pause, "email", words="the relay moves")
+    drain(installation, ScriptedTransport())
+    drain(installation, ScriptedTransport(channel="sms", batch_size=1))
+
+    assert states(installation.database, mails) == [S.QUEUED] * 3
+    assert states(installation.database, texts) == [S.ACCEPTED]
+    act(installation, stopping.resume, "email")
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, mails) == [S.ACCEPTED] * 3
+
+
+class PausedInMidBatch(ScriptedTransport):
+    """Somebody pauses the notice while the first batch goes out."""
+
+    def __init__(self, installation: Runtime, notice: str) -> None:
+        super().__init__()
+        self.pause = lambda: act(installation, stopping.pause, notice)
+
+    def send(self, parcels, *, now):
+        if not self.sent:
+            self.pause()
+        yield from super().send(parcels, now=now)
+
+
+def test_running_fan_out_is_paused_after_the_batch_on_its_way_and_resumed(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    ids = queue(installation.database, addresses(60), now=clock.now)
+    other = queue(installation.database, ["else@example.org"], now=clock.now, reference="INT-2")
+    notice = notice_of(installation, ids[0]).public_id
+    drain(installation, PausedInMidBatch(installation, notice))
+
+    assert states(installation.database, ids).count(S.ACCEPTED) == 10
+    assert states(installation.database, ids).count(S.QUEUED) == 50
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, other) == [S.ACCEPTED], "the other notice goes on"
+    assert states(installation.database, ids).count(S.QUEUED) == 50
+    act(installation, stopping.resume, notice)
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, ids) == [S.ACCEPTED] * 60
+    assert acts(installation, what="notice", name=notice) == [
+        ("resumed", notice, "chief@example.org"),
+        ("paused", notice, "chief@example.org"),
+    ]
+
+
+def test_what_expires_while_it_is_paused_expires(installation: Runtime, clock: MovedClock) -> None:
+    ids = queue(installation.database, addresses(3), now=clock.now, useful_for=timedelta(hours=1))
+    notice = notice_of(installation, ids[0]).public_id
+    act(installation, stopping.pause, notice)
+    clock.move_on(hours=2)
+    with installation.database.write() as session:
+        upkeep.reap(session, clock.now)
+    act(installation, stopping.resume, notice)
+
+    assert drain(installation, ScriptedTransport()) == 0
+    assert states(installation.database, ids) == [S.EXPIRED] * 3
+
+
+def test_planned_notice_that_is_paused_is_not_fanned_out(installation: Runtime, clock: MovedClock) -> None:
+    ids = queue(installation.database, addresses(1), now=clock.now)
+    notice = notice_of(installation, ids[0])
+    with installation.database.write() as session:
+        session.execute(update(NoticeRow).values(state="planned"))
+    act(installation, stopping.pause, notice.public_id)
+
+    with installation.database.read() as session:
+        assert queries.due_notices(session, clock.now) == []
+    clock.move_on(hours=25)
+    fanout.fan_out_due(installation, clock.now)
+    assert notice_of(installation, ids[0]).state == "expired"
+
+
+def test_stops_are_refused_to_planners_and_for_what_is_not_there(installation: Runtime) -> None:
+    now = installation.clock()
+    with installation.database.write() as session:
+        with pytest.raises(StepRefused, match="approvers"):
+            stopping.pause(session, "email", by=Actor("p@example.org", Role.PLANNER), now=now)
+        with pytest.raises(NotFound, match="email, sms"):
+            stopping.pause(session, "pigeon", by=CHIEF, now=now)
+        with pytest.raises(StepRefused, match="not stopped"):
+            stopping.resume(session, "sms", by=CHIEF, now=now)
+        stopping.pause(session, "sms", by=CHIEF, now=now)
+        with pytest.raises(StepRefused, match="already"):
+            stopping.pause(session, "sms", by=CHIEF, now=now)
+
+
+# -- quiet hours --------------------------------------------------------------------------------------
+
+
+def leave_alone(installation: Runtime, hours: str, *who: str) -> None:
+    with installation.database.write() as session:
+        session.execute(update(RecipientRow).where(RecipientRow.address.in_(who)).values(quiet_hours=hours))
+
+
+def test_message_is_held_until_the_quiet_hours_of_its_reader_end(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    clock.move_to(datetime(2019, 11, 28, 23, 0, tzinfo=UTC))
+    quiet, other = queue(installation.database, addresses(2), now=clock.now)
+    leave_alone(installation, "22:00-08:00", "reader0@example.org")
+    drain(installation, ScriptedTransport())
+
+    assert states(installation.database, [quiet, other]) == [S.HELD, S.ACCEPTED]
+    assert delivery(installation.database, quiet).due_at == datetime(2019, 11, 29, 8, 0, tzinfo=UTC)
+    clock.move_to(datetime(2019, 11, 29, 7, 59, tzinfo=UTC))
+    assert drain(installation, ScriptedTransport()) == 0
+    clock.move_to(datetime(2019, 11, 29, 8, 0, tzinfo=UTC))
+    drain(installation, ScriptedTransport())
+    assert history(installation.database, quiet) == [("held", "held"), ("attempt", "accepted")]
+
+
+def test_message_that_would_be_useless_by_morning_expires(installation: Runtime, clock: MovedClock) -> None:
+    clock.move_to(datetime(2019, 11, 28, 23, 0, tzinfo=UTC))
+    ids = queue(installation.database, addresses(1), now=clock.now, useful_for=timedelta(hours=9))
+    leave_alone(installation, "22:00-08:00", *addresses(1))
+    drain(installation, ScriptedTransport())
+
+    assert states(installation.database, ids) == [S.EXPIRED]
+
+
+def test_urgent_message_wakes_its_reader(installation: Runtime, clock: MovedClock) -> None:
+    clock.move_to(datetime(2019, 11, 28, 23, 0, tzinfo=UTC))
+    ids = queue(installation.database, addresses(1), now=clock.now, kind="extension", priority=0)
+    leave_alone(installation, "22:00-08:00", *addresses(1))
+    drain(installation, ScriptedTransport())
+
+    assert states(installation.database, ids) == [S.ACCEPTED]
+
+
+def test_night_of_many_readers_does_not_keep_one_elsewhere_waiting(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    clock.move_to(datetime(2019, 11, 28, 23, 0, tzinfo=UTC))
+    many = [f"asleep{number}@example.org" for number in range(450)]
+    asleep = queue(installation.database, many, now=clock.now)
+    leave_alone(installation, "22:00-08:00", *many)
+    awake = queue(installation.database, ["awake@example.org"], now=clock.now)
+    drain(installation, ScriptedTransport())
+
+    assert states(installation.database, awake) == [S.ACCEPTED]
+    assert set(states(installation.database, asleep)) == {S.HELD}
+
+
+def test_quiet_hours_of_the_directory_reach_the_address(installation: Runtime, clock: MovedClock) -> None:
+    contact = Contact(
+        "HX",
+        "prescribers",
+        "Desk",
+        0,
+        "desk@example.org",
+        "",
+        "pt",
+        "Europe/Lisbon",
+        ("email",),
+        (),
+        "22:00-08:00",
+    )
+    later = replace(contact, quiet_hours="21:00-09:00")
+    found = []
+    for one in (contact, later):
+        with installation.database.write() as session:
+            directory = Directory({"HX": Institution("HX", "Hospital")}, (one,))
+            import_directory(session, directory, now=clock.now)
+            found.append(session.scalars(select(RecipientRow.quiet_hours)).one())
+
+    assert found == ["22:00-08:00", "21:00-09:00"]

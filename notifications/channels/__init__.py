@@ -29,13 +29,13 @@ def transports(runtime: Runtime) -> Mapping[str, Transport]:
     settings = runtime.settings
     guests = read_guests(settings["GUEST_LIST"])
     found: dict[str, Transport] = {}
+    networks = read_networks(settings["WEBHOOK_ALLOW"])
     ways: dict[str, Transport | None] = {
         "email": _smtp(settings),
         "sms": _twilio(settings),
-        "webhook": WebhookTransport(
-            _secrets(runtime, "webhook"), allowed=read_networks(settings["WEBHOOK_ALLOW"])
-        ),
-        "chat": ChatTransport(_secrets(runtime, "chat")),
+        # They need no setting of their own: the guest list alone keeps them in.
+        "webhook": WebhookTransport(_secrets(runtime, "webhook"), allowed=networks) if guests else None,
+        "chat": ChatTransport(_secrets(runtime, "chat")) if guests else None,
     }
     for channel, real in ways.items():
         outbox = OutboxTransport(channel, folder(settings))

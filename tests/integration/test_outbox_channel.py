@@ -122,6 +122,8 @@ def test_a_fresh_installation_sends_nothing_out(runtime: Runtime):
     assert {channel: way.name for channel, way in transports(with_settings(runtime)).items()} == {
         "email": "outbox",
         "sms": "outbox",
+        "webhook": "outbox",
+        "chat": "outbox",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from maintenance.commands import (
+    availability,
     catalogue,
     forecast,
     installation,
@@ -22,6 +23,7 @@ def register(cli: click.Group) -> None:
     catalogue.register(cli)
     policies.register(cli)
     forecast.register(cli)
+    availability.register(cli)
     slots.register(cli)
     plan.register(cli)
     interventions.register(cli)

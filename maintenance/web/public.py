@@ -10,13 +10,23 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from maintenance import public_reads, schema
+from maintenance.availability import latest_months
 from maintenance.catalogue_store import load_catalogue
 from maintenance.errors import JanelaError
+from maintenance.measuring import availabilities
 from maintenance.queries import current_windows
 from maintenance.status import grouped, next_boundary, state_of, states_at
 from maintenance.web.context import database, now, runtime
 from maintenance.web.page_cache import Page, public_page
-from maintenance.web.public_view import InterventionView, StatusView, SystemView, headline, tick_label
+from maintenance.web.public_view import (
+    InterventionView,
+    StatusView,
+    SystemView,
+    headline,
+    measured_label,
+    percentage,
+    tick_label,
+)
 from maintenance.web.versions import phase_label, step_label
 from maintenance.windows import Interval
 
@@ -27,6 +37,8 @@ RECENT = timedelta(days=14)
 #: How far back a system's page lists its windows.
 PAST_WINDOWS = timedelta(days=365)
 HISTORY_PAGE = 25
+#: How many months of availability it shows.
+MONTHS = 6
 #: Nobody reads on so far; a number beyond what databases count in is no reason to fail.
 LAST_PAGE = 100_000
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -36,7 +48,7 @@ def init_app(app: Flask) -> None:
     """Register the pages, and tell templates the address of calendars."""
     app.register_blueprint(bp)
     app.add_template_global(calendar_url)
-    for words in (headline, step_label, phase_label, tick_label):
+    for words in (headline, step_label, phase_label, tick_label, measured_label, percentage):
         app.add_template_filter(words)
 
 
@@ -74,7 +86,13 @@ def system(code: str) -> Page:
         windows = [w for w in current_windows(session, now(), touching=since) if w.window.system == code]
         references = {reference for shown in windows for reference in shown.window.references}
         told = public_reads.told_by_reference(session, references)
-    view = SystemView(catalogue, found, state_of(found, windows, now()), tuple(windows), told, now())
+        # Full hours, so that the figure and the page stay the same in between.
+        until = now().replace(minute=0, second=0, microsecond=0)
+        months = latest_months(until, catalogue.timezone, MONTHS)
+        figures = availabilities(session, [found], windows, months, now=until)[code]
+    measured = tuple(figure for figure in figures if figure)
+    state = state_of(found, windows, now())
+    view = SystemView(catalogue, found, state, tuple(windows), told, now(), measured)
     return Page(render_template("maintenance/public/system.html", view=view), next_boundary(windows, now()))
 
 

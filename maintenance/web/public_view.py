@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from babel.dates import format_skeleton
+from babel.numbers import format_percent
 from flask_babel import get_locale, gettext, ngettext
 from markupsafe import Markup, escape
 
+from maintenance.availability import Availability
 from maintenance.catalogue import Audience, Catalogue, Contingency, Impact, System
 from maintenance.interventions import InterventionClass, Phase, Plan
 from maintenance.lifecycle import OPEN, RunState
@@ -49,6 +51,24 @@ def tick_label(tick: timeline.Tick, zone_name: str) -> str:
     if tick.is_midnight:
         return str(format_skeleton("MMMd", there, locale=get_locale()))
     return f"{there:%H:%M}"
+
+
+def measured_label(figure: Availability, zone_name: str) -> str:
+    """Return the month of a figure; with its days where only a part of it was measured."""
+    first, last = (each.astimezone(zone(zone_name)) for each in (figure.measured.start, figure.measured.end))
+    name = str(format_skeleton("yMMMM", first, locale=get_locale()))
+    if figure.is_whole(zone_name):
+        return name
+    days = (
+        format_skeleton("MMMd", first, locale=get_locale()),
+        format_skeleton("MMMd", last, locale=get_locale()),
+    )
+    return f"{name} ({days[0]}, {first:%H:%M} – {days[1]}, {last:%H:%M})"
+
+
+def percentage(value: float) -> str:
+    """Return a percentage with the three decimals that it was worked out to."""
+    return str(format_percent(value / 100, "0.000 %", locale=get_locale()))
 
 
 @dataclass(frozen=True)
@@ -162,6 +182,8 @@ class SystemView:
     windows: tuple[ShownWindow, ...]
     told: Mapping[str, Told]
     now: datetime
+    #: Its figures by month, the latest first; only months of which something was recorded.
+    availability: tuple[Availability, ...] = ()
 
     @property
     def past(self) -> tuple[ShownWindow, ...]:

@@ -59,15 +59,15 @@ class Story:
     def told(self) -> tuple[Window, ...]:
         """Return the notified windows that decide who hears of it.
 
-        Old and new ones for a change, a cancellation and an ending; those of its phase for a start;
-        those that differ for an extension; those that end for a restoration. Altered plans (`also`) do not
+        Old and new ones for a change, a cancellation and an ending; those of its phase that have begun for a
+        start; those that differ for an extension; those that end for a restoration. Altered plans (`also`) do not
         count: whom only they concern has a notice of theirs.
         """
         match self.kind:
             case NoticeKind.CHANGE | NoticeKind.CANCELLATION | NoticeKind.COMPLETION:
                 found = (*self.windows, *self.windows_before)
             case NoticeKind.START:
-                found = during([self.plan.phase(self.details["phase"])], self.windows, self.catalogue)
+                found = self._begun(self.plan.phase(self.details["phase"]))
             case NoticeKind.EXTENSION:
                 found = _differing(self.windows, self.windows_before) or self.windows
             case NoticeKind.RESTORED:
@@ -80,13 +80,17 @@ class Story:
         """Return whether it is worth a message to this reader.
 
         Who never had a message of the intervention needs no word that it was called off, is over, or
-        changed into something that does not concern them.
+        changed into something that does not concern them. Who had one is not told again because another
+        plan's step altered the windows of systems that they do not use.
         """
         if reader.first:
             if self.kind in (NoticeKind.CANCELLATION, NoticeKind.COMPLETION, NoticeKind.RESTORED):
                 return False
             if self.kind is NoticeKind.CHANGE:
                 return bool(concerned(reader.entries, self.windows, self.catalogue))
+        elif self.kind is NoticeKind.CHANGE and "because_of" in self.details:
+            differing = _differing(self.windows, self.windows_before)
+            return bool(concerned(reader.entries, differing, self.catalogue))
         return bool(self.concerned(reader.entries))
 
     def concerned(self, entries: Iterable[Entry]) -> tuple[str, ...]:
@@ -122,6 +126,11 @@ class Story:
     @cached_property
     def _reached(self) -> dict[frozenset[str], frozenset[str]]:
         return {}
+
+    def _begun(self, phase: Phase) -> tuple[Window, ...]:
+        """Return the windows of a phase that hold when it begins; what another plan adds later has its own start."""
+        start, _ = actual_stretch(phase)
+        return tuple(w for w in during([phase], self.windows, self.catalogue) if w.start <= start)
 
     def _ending(self) -> tuple[Window, ...]:
         phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]

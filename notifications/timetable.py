@@ -124,7 +124,9 @@ def _changed(
 def _started(
     event: events.InterventionStarted, plan: Plan, new: list[Window], old: list[Window]
 ) -> Iterable[Owed]:
-    if during := _during([plan.phase(event.phase)], new):
+    phase = plan.phase(event.phase)
+    # What begins later in the phase begins with another plan's work, which owes a start of its own.
+    if during := [w for w in _during([phase], new) if w.start <= actual_stretch(phase)[0]]:
         expires_at = max(_end(during), event.at + NIGHT_USEFUL_FOR)
         yield _at_once(NoticeKind.START, event, expires_at, {"phase": event.phase})
 

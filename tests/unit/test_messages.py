@@ -34,6 +34,7 @@ from tests.stories import (
     lisbon,
     special_cases,
     the_plan,
+    windows_of,
     with_actuals,
 )
 
@@ -231,6 +232,42 @@ def test_start_concerns_the_readers_of_its_phase_only() -> None:
 
     assert {window.system for window in story.told} == {"DEM"}
     assert not story.is_news_for(a_reader("pt", PRESCRIBERS))
+
+
+def test_start_is_not_told_of_what_goes_down_later_by_another_plan() -> None:
+    plan = with_actuals(
+        the_plan(a_phase_from("2019-11-30T14:00", "2019-11-30T22:00", "DEM", "PEM")),
+        started="2019-11-30T14:00",
+    )
+    later = lisbon("2019-11-30T18:00")
+    windows = tuple(replace(w, start=later) if w.system == "PEM" else w for w in windows_of(plan))
+    story = a_story(NoticeKind.START, plan, plan, windows=windows, details={"phase": "p1"})
+
+    assert {window.system for window in story.told} == {"DEM"}
+
+
+@pytest.mark.parametrize(
+    ("first", "system", "news"), [(False, "DEM", False), (False, "PEM", True), (True, "DEM", True)]
+)
+def test_reader_for_whom_another_plan_changed_nothing_is_left_in_peace(
+    first: bool, system: str, news: bool
+) -> None:
+    plan = the_plan(a_phase_from("2019-11-30T14:00", "2019-11-30T22:00", "DEM", "PEM"))
+    longer = tuple(
+        replace(w, end=lisbon("2019-11-30T23:00")) if w.system == "PEM" else w for w in windows_of(plan)
+    )
+    story = a_story(
+        NoticeKind.CHANGE,
+        plan,
+        plan,
+        windows=longer,
+        windows_before=windows_of(plan),
+        details={"because_of": "INT-2"},
+    )
+    reader = a_reader("pt", Entry("HX", "Hospital", "hospitals", (system,)), first=first)
+
+    # Who had no message yet may wait for an announcement that this change made pointless.
+    assert story.is_news_for(reader) is news
 
 
 def test_restoration_of_one_system_leaves_out_what_is_still_down() -> None:

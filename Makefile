@@ -7,8 +7,9 @@ PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
 # What marks a sentence for translation; errors are marked by being raised with it.
 MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade
 
-.PHONY: help run setup test lint format lock demo-reset translations screenshots bench-planning clean
+.PHONY: help run setup setup-extras test lint format lock demo-reset translations screenshots bench-planning clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +21,9 @@ demo-reset: setup ## Throw the demonstration away and load it anew
 	@$(BIN)/janela demo --reset --prepare-only
 
 setup: .venv/installed .venv/translated ## Make .venv with the `janela` command
+
+setup-extras: setup ## The same with what only some need: PostgreSQL, Celery, chat rooms
+	@$(PIP) -r requirements-extras.lock || { echo "The packages could not be installed; this needs the network. Run the same command again."; exit 1; }
 
 test: .venv/installed-dev .venv/translated ## Set up and run all tests
 	$(BIN)/python -m pytest
@@ -35,8 +39,9 @@ format: .venv/installed-dev ## Put the code in the house style
 	$(BIN)/ruff check --fix .
 
 lock: .venv/installed-dev ## Choose versions anew, within the bounds of pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev --upgrade -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --all-extras -c requirements.lock pyproject.toml -o requirements-extras.lock
+	$(LOCK) --all-extras --group dev -c requirements-extras.lock pyproject.toml -o requirements-dev.lock
 
 translations: .venv/installed-dev ## Collect new sentences into translations/*/LC_MESSAGES/*.po
 	$(BIN)/pybabel -q extract -F translations/messages.cfg $(MESSAGE_WORDS) -o translations/messages.pot --no-location --omit-header .

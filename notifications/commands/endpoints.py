@@ -138,13 +138,16 @@ def _show_secret(public_id: str, address: str, secret: str, *, as_json: bool, wo
 
 
 def _list(channel: str) -> click.Command:
-    @click.command("list", help=f"List the {channel}s and whether they are paused.")
+    @click.command(
+        "list",
+        help=f"List the {channel}s and whether they are paused; --json also what was done with each, by whom.",
+    )
     @json_option
     @click.pass_obj
     def listing(runtime: Runtime, as_json: bool) -> None:
         schema.check(runtime.database)
         with runtime.database.read() as session:
-            rows = [_document(row) for row in endpoints.all_of(session, channel)]
+            rows = [_document(session, row) for row in endpoints.all_of(session, channel)]
         if as_json:
             echo_json(rows)
             return
@@ -159,7 +162,7 @@ def _list(channel: str) -> click.Command:
     return listing
 
 
-def _document(row: EndpointRow) -> dict[str, Any]:
+def _document(session: Session, row: EndpointRow) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "institution": row.institution,
@@ -170,6 +173,10 @@ def _document(row: EndpointRow) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "paused_at": row.paused_at.isoformat() if row.paused_at else None,
         "paused_why": row.paused_why,
+        "history": [
+            {"at": event.at.isoformat(), "kind": event.kind, "by": event.by, "words": event.words}
+            for event in endpoints.history(session, row)
+        ],
     }
 
 

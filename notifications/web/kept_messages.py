@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -27,7 +27,7 @@ class Glance:
     item: Item
     to: str
     name: str
-    #: Subject of a mail, beginning of an SMS.
+    #: Subject of a mail and of a webhook's message, beginning of the others.
     words: str
     at: datetime | None
 
@@ -60,7 +60,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An SMS of the outbox, counted."""
+    """An SMS of the outbox, counted, or a message to a webhook or a chat room."""
 
     to: str
     name: str
@@ -75,7 +75,8 @@ def glance(item: Item) -> Glance | None:
     try:
         if item.channel != "email":
             kept = read_sms(item)
-            return Glance(item, kept.to, kept.name, kept.text, datetime.fromisoformat(kept.at))
+            words = _title(kept.text) if item.channel == "webhook" else kept.text
+            return Glance(item, kept.to, kept.name, words, datetime.fromisoformat(kept.at))
         with item.path.open("rb") as file:
             headers = message_from_bytes(file.read(_HEAD))
     except (OSError, ValueError, TypeError, json.JSONDecodeError):
@@ -103,16 +104,24 @@ def letter(raw: bytes) -> Letter:
 
 
 def text(item: Item) -> Text:
-    """Return an SMS with its parts counted."""
+    """Return an SMS with its parts counted, or what a webhook or a chat room gets."""
     kept = read_sms(item)
+    if item.channel == "webhook":
+        kept = replace(kept, text=json.dumps(json.loads(kept.text), ensure_ascii=False, indent=2))
     return Text(
         kept.to,
         kept.name,
         kept.text,
         datetime.fromisoformat(kept.at),
         datetime.fromisoformat(kept.expires_at),
-        sms_text.count(kept.text) if kept.text else None,
+        sms_text.count(kept.text) if kept.text and item.channel == "sms" else None,
     )
+
+
+def _title(document: str) -> str:
+    """Return what a webhook's message is about: its subject, or its type where it has none."""
+    told = json.loads(document)
+    return str(told["data"].get("subject") or told["type"])
 
 
 def calendar_events(calendar: str) -> list[CalendarEvent]:

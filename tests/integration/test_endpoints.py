@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import importlib.util
 import json
 import sys
@@ -268,7 +269,8 @@ def test_a_paused_webhook_gets_nothing_and_the_ledger_says_so(runtime: Runtime, 
         jobs.tick(runtime)
 
     assert len(receiver.received) == 1
-    assert [kind for kind, _ in events(runtime)] == ["added", "paused", "resumed"]
+    [listed] = json.loads(janela("webhooks", "list", "--json"))
+    assert [entry["kind"] for entry in listed["history"]] == ["added", "paused", "resumed"]
     assert "webhook" not in [trouble.what for trouble in trouble_of(runtime)]
 
 
@@ -392,7 +394,12 @@ def test_a_fresh_installation_keeps_webhooks_in_the_outbox(
     assert "JANELA_GUEST_LIST" in said
     [item] = find_items(folder(settings), channel="webhook", reference="W")
     assert json.loads(read_sms(item).text)["type"] == "intervention.announced"
-    page = client_of(create_app(closed), closed).get(f"/outbox/{item.delivery_id}?lang=en").text
+    client = client_of(create_app(closed), closed)
+    page = client.get(f"/outbox/{item.delivery_id}?lang=en").text
+    # In the list by its subject, like the mail.
+    assert json.loads(read_sms(item).text)["data"]["subject"] in html.unescape(
+        client.get("/outbox/?lang=en&channel=webhook&reference=W").text
+    )
     assert "intervention.announced" in page
     assert f"Message to {receiver.url}" in page
 

@@ -12,12 +12,18 @@ from typing import Any
 
 from sqlalchemy import JSON, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from maintenance.errors import JanelaError
 from maintenance.settings import ROOT
 
 _PUBLIC_ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class UnusableDatabase(JanelaError):
+    """JANELA_DATABASE_URL names nothing that can be used as a database."""
 
 
 def new_public_id() -> str:
@@ -76,12 +82,23 @@ class Database:
     """One database: `read()` and `write()` each give a session that is one transaction."""
 
     def __init__(self, url: str, *, pool_size: int = 16) -> None:
-        """Open nothing yet; a relative SQLite path lies in the checkout, its folder is made."""
-        self.url = _absolute(url)
+        """Open nothing yet; a relative SQLite path lies in the checkout, its folder is made.
+
+        Raises:
+            UnusableDatabase: For an address of which nothing can be made.
+        """
         options: dict[str, Any] = {"pool_pre_ping": True}
-        if not self.url.startswith("sqlite"):
-            options.update(pool_size=pool_size, max_overflow=pool_size)
-        self.engine = create_engine(self.url, **options)
+        try:
+            self.url = _absolute(url)
+            if not self.url.startswith("sqlite"):
+                options.update(pool_size=pool_size, max_overflow=pool_size)
+            self.engine = create_engine(self.url, **options)
+        except (ArgumentError, NoSuchModuleError, ImportError):
+            # Not the address itself: it may hold a password.
+            raise UnusableDatabase(
+                "JANELA_DATABASE_URL cannot be used: write sqlite:///path or postgresql+psycopg://user@host/name "
+                "(the latter needs the extra `postgres`)."
+            ) from None
         # Threads of this process wait for each other here: SQLite's own way of waiting is to sleep and look
         # again, which keeps some waiting for long and leaves the file idle in between.
         self._turn: AbstractContextManager[object] = RLock() if self.is_sqlite else nullcontext()

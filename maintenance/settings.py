@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from maintenance.errors import JanelaError
 
@@ -15,6 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class InvalidSetting(JanelaError):
     """A `JANELA_…` variable holds something that cannot be used."""
+
+
+#: Whole numbers, and how small they may be.
+_LEAST = {"SMTP_CONNECTIONS": 1, "TWILIO_RATE": 0, "TICK_SECONDS": 1, "IMPORT_LIMIT_MB": 1}
+_CHOICES = {
+    "SMS_ACCENTS": ("fold", "keep"),
+    "TWILIO_RETENTION": ("keep", "discard"),
+    "ENGINE": ("embedded", "celery"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +156,48 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Return the settings of an environment; `JANELA_TEST_…` belongs to the tests and is passed over."""
-        return cls(
+        """Return the settings of an environment; `JANELA_TEST_…` belongs to the tests and is passed over.
+
+        Raises:
+            InvalidSetting: For a name that is not in the table, or a value that cannot be meant: better at the
+                start than in the night.
+        """
+        settings = cls(
             {
                 name.removeprefix("JANELA_"): value
                 for name, value in environ.items()
                 if name.startswith("JANELA_") and not name.startswith("JANELA_TEST_")
             }
         )
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        for name, least in _LEAST.items():
+            if self.number(name) < least:
+                raise InvalidSetting(
+                    "JANELA_%(name)s must be %(least)s at least.", name=name, least=str(least)
+                )
+        for name, choices in _CHOICES.items():
+            if self[name] not in choices:
+                raise InvalidSetting(
+                    "JANELA_%(name)s must be %(choices)s, not “%(value)s”.",
+                    name=name,
+                    choices=" or ".join(f"`{choice}`" for choice in choices),
+                    value=self[name],
+                )
+        try:
+            ZoneInfo(self["TIMEZONE"])
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvalidSetting(
+                "JANELA_TIMEZONE: there is no time zone “%(value)s”; use an IANA name such as Europe/Lisbon.",
+                value=self["TIMEZONE"],
+            ) from None
+        if not self["PUBLIC_URL"].startswith(("https://", "http://")):
+            raise InvalidSetting(
+                "JANELA_PUBLIC_URL must begin with https:// or http://, not “%(value)s”.",
+                value=self["PUBLIC_URL"],
+            )
 
     def __getitem__(self, name: str) -> str:
         """Return the value as text; `KeyError` for a name that is not in the table."""

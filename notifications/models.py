@@ -277,7 +277,7 @@ class ChannelRow(Base):
     words: Mapped[str] = mapped_column(default="")
     #: Nothing is claimed from then on, until a person resumes it.
     stopped_at: Mapped[datetime | None]
-    #: Who stopped it: a person, or `system` for the breaker.
+    #: Who stopped it: a person, or `breaker`.
     stopped_by: Mapped[str] = mapped_column(String(255), default="")
 
 
@@ -289,7 +289,7 @@ class ActRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    #: E-mail of the person, or `system`.
+    #: E-mail of the person, `system`, or `breaker`.
     by: Mapped[str] = mapped_column(String(255))
     #: paused, resumed, stopped (by the breaker), tested.
     kind: Mapped[str] = mapped_column(String(16))

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from maintenance.errors import NotFound, StepRefused
-from maintenance.lifecycle import SYSTEM, Actor, Role
+from maintenance.lifecycle import Actor, Role
 from notifications.breaker import Standing, after_trouble
 from notifications.ledger import TABLE, in_states
 from notifications.models import ActRow, ChannelRow, DeliveryRow, NoticeRow
@@ -24,6 +24,8 @@ from notifications.retries import State
 
 _log = logging.getLogger(__name__)
 
+#: Who stops a channel that fails for good; `system` is a person at the command line.
+BREAKER = Actor("breaker", Role.ADMIN)
 #: What can be stopped by name.
 CHANNELS = ("email", "sms", "webhook", "chat")
 
@@ -43,7 +45,7 @@ def gate(session: Session, channel: str, now: datetime) -> Gate:
     row = session.get(ChannelRow, channel)
     if row is None:
         return Gate.OPEN
-    if row.stopped_at is not None and row.stopped_by != SYSTEM.name:
+    if row.stopped_at is not None and row.stopped_by != BREAKER.name:
         return Gate.SHUT
     if row.paused_until is not None and row.paused_until > now:
         return Gate.SHUT
@@ -71,9 +73,9 @@ def note_trouble(session: Session, channel: str, *, words: str, is_config: bool,
     row.strikes, row.trouble_since, row.paused_until = found.strikes, found.since, found.rests_until
     row.words = words
     if found.is_stopped and not was.is_stopped:
-        row.stopped_at, row.stopped_by = now, SYSTEM.name
+        row.stopped_at, row.stopped_by = now, BREAKER.name
         _take_back(session, DeliveryRow.channel == channel)
-        _note(session, "stopped", "channel", channel, by=SYSTEM, words=words, now=now)
+        _note(session, "stopped", "channel", channel, by=BREAKER, words=words, now=now)
         _log.critical("The channel %s is stopped until a person resumes it: %s", channel, words)
     elif found != was:
         _log.error("The channel %s is left alone until %s: %s", channel, found.rests_until, words)
@@ -108,7 +110,7 @@ def pause(session: Session, name: str, *, words: str = "", by: Actor, now: datet
     _check(by)
     if name in CHANNELS:
         channel = _locked(session, name)
-        if channel.stopped_at is not None and channel.stopped_by != SYSTEM.name:
+        if channel.stopped_at is not None and channel.stopped_by != BREAKER.name:
             raise StepRefused("The channel %(name)s is stopped already.", name=name)
         channel.stopped_at, channel.stopped_by, channel.words = now, by.name, words
         _take_back(session, DeliveryRow.channel == name)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVarTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from maintenance.errors import NotFound
 from maintenance.models import InstitutionRow
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeInstitution
 from notifications.reports import Filter
-from notifications.retries import State
+from notifications.retries import UNFINISHED, State
 
 _Columns = TypeVarTuple("_Columns")
 
+#: How far back the rate is measured that says when a notice is done.
+RECENT = timedelta(minutes=1)
 #: The provider has it, or the reader.
 GOOD = (State.ACCEPTED, State.DELIVERED)
 #: Somebody should look: nobody was reached, or nobody knows.
@@ -50,6 +53,55 @@ class ToldInstitution:
     def open(self) -> int:
         """Return how many are still on their way."""
         return self.total - self.good - self.bad
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one notice has come, how fast it goes, and when it is done if that lasts."""
+
+    counts: dict[State, int]
+    #: How many were kept in the outbox.
+    kept: int
+    per_minute: int
+    #: None when nothing is open, or nothing moves.
+    done_at: datetime | None
+    is_paused: bool
+
+    @property
+    def open(self) -> int:
+        """Return how many are still to come, those held for quiet hours included."""
+        return sum(count for state, count in self.counts.items() if state in UNFINISHED)
+
+    @property
+    def held(self) -> int:
+        """Return how many wait for the end of their readers' quiet hours."""
+        return self.counts.get(State.HELD, 0)
+
+
+def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
+    """Return how far a notice has come; the rate is that of the last minute."""
+    since = max(now - RECENT, notice.fanned_out_at or now - RECENT)
+    recent = func.sum(case((DeliveryRow.finished_at > since, 1), else_=0))
+    in_outbox = func.sum(case((DeliveryRow.transport == "outbox", 1), else_=0))
+    rows = session.execute(
+        select(DeliveryRow.state, func.count(), recent, in_outbox)
+        .where(DeliveryRow.notice_id == notice.id)
+        .group_by(DeliveryRow.state)
+    ).all()
+    found = {State(state): (count, finished, kept) for state, count, finished, kept in rows}
+    finished = sum(of_state[1] for state, of_state in found.items() if state not in DROPPED)
+    seconds = max((now - since).total_seconds(), 1.0)
+    counts = {state: found[state][0] for state in State if state in found}
+    # Those who are left alone come in the morning, whatever the rate.
+    coming = sum(count for state, count in counts.items() if state in UNFINISHED and state is not State.HELD)
+    moving = finished and coming and notice.paused_at is None
+    return Progress(
+        counts=counts,
+        kept=sum(found[state][2] for state in GOOD if state in found),
+        per_minute=round(finished * 60 / seconds),
+        done_at=now + timedelta(seconds=round(coming * seconds / finished)) if moving else None,
+        is_paused=notice.paused_at is not None,
+    )
 
 
 def counts(session: Session, which: Filter) -> dict[State, int]:

@@ -7,8 +7,9 @@ from typing import TextIO
 import click
 from sqlalchemy.orm import Session
 
+from maintenance.commands.options import actor, by_option
 from maintenance.runtime import Runtime
-from notifications import queries, reports
+from notifications import queries, reports, stopping
 from notifications.reports import Filter, Told
 from notifications.retries import State
 
@@ -67,6 +68,15 @@ def list_(
             click.echo(f"! {trouble.what} {trouble.name} {how}: {trouble.words}", err=True)
 
 
+def _trouble(trouble: queries.Trouble) -> str:
+    if trouble.what == "stopped":
+        return (
+            f"! channel {trouble.name} is stopped: {trouble.words or 'no reason given'}; "
+            f"`janela deliveries resume {trouble.name}` lets it go on"
+        )
+    return f"! {trouble.what} {trouble.name} failed {trouble.failures} times: {trouble.words}"
+
+
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:
     notices = queries.notices(session, reference=reference, limit=limit)
     counts = queries.progress(session, [notice.id for notice in notices])
@@ -74,7 +84,7 @@ def _list_notices(session: Session, reference: str | None, limit: int) -> None:
         progress = ", ".join(f"{count} {state}" for state, count in counts[notice.id].items())
         click.echo(
             f"{notice.public_id}  {notice.due_at:%Y-%m-%d %H:%M} UTC  {notice.reference} v{notice.sequence} "
-            f"{notice.kind:<12}  {notice.state:<10}  {progress}".rstrip()
+            f"{notice.kind:<12}  {'paused' if notice.paused_at else notice.state:<10}  {progress}".rstrip()
         )
 
 
@@ -113,6 +123,43 @@ def export(
     with runtime.database.read() as session:
         for line in reports.as_csv(reports.told(session, which)):
             output.write(line)
+
+
+@deliveries.command()
+@click.argument("name", metavar="CHANNEL|NOTICE")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for those who find it stopped.")
+@by_option
+@click.pass_obj
+def pause(runtime: Runtime, name: str, reason: str, by: str | None) -> None:
+    """Stop a channel (email, sms, webhook, chat) or one notice until it is resumed.
+
+    At most the batch that is going out still goes; what expires meanwhile expires.
+    """
+    with runtime.database.write() as session:
+        stopping.pause(session, name, words=reason, by=actor(session, by), now=runtime.clock())
+    click.echo(f"{name} is stopped; `janela deliveries resume {name}` lets it go on.")
+
+
+@deliveries.command()
+@click.argument("name", metavar="CHANNEL|NOTICE")
+@by_option
+@click.pass_obj
+def resume(runtime: Runtime, name: str, by: str | None) -> None:
+    """Let a channel or a notice go on that a person or the breaker stopped."""
+    with runtime.database.write() as session:
+        stopping.resume(session, name, by=actor(session, by), now=runtime.clock())
+    click.echo(f"{name} goes on.")
+
+
+@deliveries.command()
+@click.option("--limit", default=20, show_default=True, help="At most so many lines.")
+@click.pass_obj
+def acts(runtime: Runtime, limit: int) -> None:
+    """List who stopped, resumed or tested what, newest first."""
+    with runtime.database.read() as session:
+        for act in stopping.acts(session, limit=limit):
+            words = f"  {act.words}" if act.words else ""
+            click.echo(f"{act.at:%Y-%m-%d %H:%M:%S} UTC  {act.by}  {act.kind} {act.what} {act.name}{words}")
 
 
 def _line(row: Told) -> str:

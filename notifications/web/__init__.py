@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 
 from maintenance.lifecycle import Role
 from maintenance.web import navigation
-from notifications.web import announcing, deliveries, feeds, hooks, outbox, words
+from notifications.web import announcing, deliveries, feeds, hooks, outbox, stops, words
 
 
 def init_app(app: Flask) -> None:
@@ -15,6 +15,7 @@ def init_app(app: Flask) -> None:
     feeds.init_app(app)
     words.init_app(app)
     announcing.init_app(app)
+    stops.init_app(app)
     for part in (outbox, deliveries, hooks):
         app.register_blueprint(part.bp)
     navigation.add_link(app, "deliveries.index", lazy_gettext("Deliveries"), role=Role.READER, order=60)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from maintenance.lifecycle import Role
 from maintenance.web.access import roles_required
 from maintenance.web.context import database, now, runtime
-from notifications import queries, reports, tallies
+from notifications import queries, reports, stopping, tallies
 from notifications.channels.outbox import find_item, folder
 from notifications.reports import Filter, Told
 from notifications.retries import State
@@ -51,6 +51,7 @@ def index() -> ResponseReturnValue:
             totals=tallies.counts(session, Filter(reference=reference or None)),
             kept=tallies.kept(session, Filter(reference=reference or None)),
             troubles=queries.troubles(session, now()),
+            acts=stopping.acts(session),
         )
 
 
@@ -61,7 +62,11 @@ def notice(public_id: str) -> ResponseReturnValue:
     with database().read() as session:
         row = queries.get_notice(session, public_id)
         return render_template(
-            "notifications/deliveries/notice.html", notice=row, listing=_listing(Filter(notice=public_id))
+            "notifications/deliveries/notice.html",
+            notice=row,
+            far=tallies.progress(session, row, now()),
+            acts=stopping.acts(session, what="notice", name=public_id),
+            listing=_listing(Filter(notice=public_id)),
         )
 
 

@@ -69,6 +69,14 @@ EVENT_WORDS = {
     "suppressed": lazy_gettext("Held back: address suppressed"),
     "asked": lazy_gettext("Asked the provider, who knows nothing of it"),
     "operator": lazy_gettext("Decided by a person"),
+    "held": lazy_gettext("Held back: quiet hours"),
+}
+#: What people, and the breaker, did about sending.
+ACT_WORDS = {
+    "paused": lazy_gettext("Stopped"),
+    "stopped": lazy_gettext("Stopped after errors"),
+    "resumed": lazy_gettext("Resumed"),
+    "tested": lazy_gettext("Tested"),
 }
 NOTICE_STATE_WORDS = {
     "planned": lazy_gettext("Planned"),
@@ -136,6 +144,11 @@ def event_label(kind: str) -> str:
     return str(EVENT_WORDS.get(kind, kind))
 
 
+def act_label(kind: str) -> str:
+    """Return what somebody did about sending."""
+    return str(ACT_WORDS.get(kind, kind))
+
+
 def notice_state_label(state: str) -> str:
     """Return where a notice stands."""
     return str(NOTICE_STATE_WORDS.get(state, state))
@@ -151,6 +164,7 @@ def init_app(app: Flask) -> None:
         transport_label,
         notice_state_label,
         event_label,
+        act_label,
         shares,
     ):
         app.add_template_filter(function)

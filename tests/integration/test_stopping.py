@@ -75,7 +75,7 @@ def test_wrong_password_stops_the_channel_until_a_person_resumes_it(
     assert states(installation.database, ids) == [S.ACCEPTED] * 30
     assert acts(installation) == [
         ("resumed", "email", "chief@example.org"),
-        ("stopped", "email", "system"),
+        ("stopped", "email", "breaker"),
     ]
 
 
@@ -88,7 +88,7 @@ def test_channel_whose_server_stays_away_stops_after_a_quarter_of_an_hour(
 
     drain_until(installation, clock, failing(FailureClass.RETRY_SAFE), timedelta(minutes=10))
 
-    assert acts(installation) == [("stopped", "email", "system")]
+    assert acts(installation) == [("stopped", "email", "breaker")]
 
 
 def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(
@@ -104,7 +104,7 @@ def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(
 
     assert len(doubt.sent) == 3
     drain_until(installation, clock, doubt, timedelta(minutes=20))
-    assert acts(installation) == [("stopped", "sms", "system")]
+    assert acts(installation) == [("stopped", "sms", "breaker")]
     assert len(doubt.sent) < 30
 
 

@@ -89,7 +89,7 @@ def deliveries_of(
         first=True,
         language="pt",
         subject=f"{notice.reference} {notice.kind}",
-        body=b"words",
+        body=b"Subject: words\r\n\r\nwords\r\n",
     )
     session.add(message)
     session.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 
 import click
 from sqlalchemy import text
@@ -55,14 +56,7 @@ def upgrade(runtime: Runtime) -> None:
 def doctor(runtime: Runtime) -> None:
     """Check what the installation stands on; exit 1 when something will not work."""
     healthy = True
-    for name, check in (
-        ("Python", _python),
-        ("database", _database),
-        ("schema", _schema),
-        ("disk", _disk),
-        ("public address", _public_url),
-        ("mail and SMS", _transports),
-    ):
+    for name, check in CHECKS.items():
         try:
             click.echo(f"  ok    {name}: {check(runtime)}")
         except (JanelaError, SQLAlchemyError, OSError) as error:
@@ -109,3 +103,14 @@ def _transports(runtime: Runtime) -> str:
     guests = runtime.settings["GUEST_LIST"]
     reach = "everybody" if guests == "*" else guests or "nobody: JANELA_GUEST_LIST is empty"
     return f"mail to the {mail}, SMS to {sms}; real transports reach {reach}"
+
+
+#: What `janela doctor` looks at: a check returns what it found, or raises what to do. Other packages add theirs.
+CHECKS: dict[str, Callable[[Runtime], str]] = {
+    "Python": _python,
+    "database": _database,
+    "schema": _schema,
+    "disk": _disk,
+    "public address": _public_url,
+    "mail and SMS": _transports,
+}

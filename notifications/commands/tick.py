@@ -1,22 +1,29 @@
-"""`janela tick` and `janela scheduler`: the due work without the site."""
+"""`janela tick`, `janela scheduler` and `janela worker`: the due work without the site."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import signal
+import sys
 from threading import Event
 
 import click
 
 from maintenance import schema
+from maintenance.commands import installation
 from maintenance.runtime import Runtime
 from notifications import jobs
 from notifications.engine import Engine
+from notifications.errors import NoWorkHere
 
 
 def register(cli: click.Group) -> None:
     """Add the commands to `janela`."""
     cli.add_command(tick)
     cli.add_command(scheduler)
+    cli.add_command(worker)
+    installation.CHECKS["engine"] = _engine_stands
 
 
 @click.command()
@@ -41,13 +48,65 @@ def tick(runtime: Runtime) -> None:
 @click.command()
 @click.pass_obj
 def scheduler(runtime: Runtime) -> None:
-    """Do all due work until stopped; of several such processes one leads and all send."""
+    """Find all due work until stopped, and do it; with the Celery engine workers do the sending.
+
+    Of several such processes one leads; another takes over within 30 seconds when it falls silent.
+    """
     schema.check(runtime.database)
     stopping = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopping.set())
-    engine = Engine(runtime)
+    engine = _engine(runtime)
     engine.start()
     click.echo("Looking for due work (stop it with Ctrl-C).")
     stopping.wait()
     engine.stop()
+
+
+@click.command()
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="the processors of this machine",
+    help="How many processes, each with a connection to the relay.",
+)
+@click.pass_obj
+def worker(runtime: Runtime, concurrency: int) -> None:
+    """Send what `janela scheduler` asks for until stopped: the Celery engine's hands, as many as wanted."""
+    schema.check(runtime.database)
+    if runtime.settings.engine != "celery":
+        raise NoWorkHere(
+            "Workers belong to the Celery engine, and JANELA_ENGINE is “%(engine)s”: set it to celery for every "
+            "process of the installation.",
+            engine=runtime.settings.engine,
+        )
+    _need_celery()
+    from notifications.celery_engine import run_worker
+
+    click.echo("Waiting to be woken (stop it with Ctrl-C).")
+    sys.exit(run_worker(runtime, concurrency=concurrency))
+
+
+def _engine(runtime: Runtime) -> Engine:
+    if runtime.settings.engine == "embedded":
+        return Engine(runtime)
+    _need_celery()
+    # Celery takes 20 MB and half a second, which only its own processes need to spend.
+    from notifications.celery_engine import CeleryEngine
+
+    return CeleryEngine(runtime)
+
+
+def _need_celery() -> None:
+    if importlib.util.find_spec("celery") is None:
+        raise NoWorkHere("JANELA_ENGINE=celery needs Celery: pip install 'janela[celery]'.")
+
+
+def _engine_stands(runtime: Runtime) -> str:
+    if runtime.settings.engine == "embedded":
+        return "embedded"
+    _need_celery()
+    from notifications.celery_engine import check
+
+    return f"celery; {check(runtime)}"

@@ -1,0 +1,305 @@
+"""The Celery engine with a real broker and real processes: killed, cut off, woken twice; nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+from kombu import Connection
+
+import app as composition
+from app import cli
+from maintenance.database import Database
+from maintenance.runtime import Runtime, utc_now
+from maintenance.settings import InvalidSetting, Settings
+from notifications.celery_engine import PATIENCE, SHARE, TIME_LIMIT, Broker, CeleryEngine, Shards, celery_app
+from notifications.channels import transports
+from notifications.claims import LEASE
+from notifications.engine import LEAD, take_lead
+from notifications.retries import State
+from tests.builders import a_phase, a_plan, a_system, at
+from tests.celery_site import CelerySite, until
+from tests.fakes.proxy import Proxy
+from tests.fakes.smtp import SmtpListener, late
+from tests.invariants import assert_sound
+from tests.ledgers import HOUR, ScriptedTransport, a_reader, addresses, queue, states
+from tests.lives import announced, import_systems
+
+RABBITMQ = os.environ.get("JANELA_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
+REDIS = os.environ.get("JANELA_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+
+
+def there(url: str, name: str) -> str:
+    """Return the address of a broker; skip where none answers, but never in CI."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
+    except OSError as error:
+        reason = f"no {name} answers at {parts.hostname}:{parts.port} ({error})"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return url
+
+
+@pytest.fixture
+def queues() -> Iterator[str]:
+    """Give a beginning of queue names that no other test has; the queues are deleted afterwards."""
+    prefix = f"janela-test-{uuid.uuid4().hex[:12]}"
+    yield prefix
+    for url in (RABBITMQ, REDIS):
+        try:
+            with Connection(url, connect_timeout=2, transport_options={"max_retries": 0}) as connection:
+                for channel in ("email", "sms", "webhook", "chat"):
+                    connection.default_channel.queue_delete(f"{prefix}.{channel}")
+        except connection.connection_errors:
+            pass
+
+
+@pytest.fixture
+def listener() -> Iterator[SmtpListener]:
+    with SmtpListener(script={"reader0@example.org": [late(30)]}) as listener:
+        yield listener
+
+
+@pytest.fixture
+def site_at(
+    postgres_url: str, tmp_path: Path, queues: str, listener: SmtpListener
+) -> Iterator[Callable[[str], CelerySite]]:
+    sites: list[CelerySite] = []
+
+    def begin(broker_url: str) -> CelerySite:
+        site = CelerySite(postgres_url, tmp_path, broker_url=broker_url, queue=queues, smtp_url=listener.url)
+        sites.append(site)
+        return site
+
+    yield begin
+    for site in sites:
+        site.__exit__()
+
+
+def taken(listener: SmtpListener) -> Counter[str]:
+    return Counter(mail.recipient for mail in listener.mails)
+
+
+@pytest.mark.parametrize(("url", "name"), [(RABBITMQ, "RabbitMQ"), (REDIS, "Redis")])
+def test_announcement_reaches_everybody_once_through_two_workers(
+    site_at: Callable[[str], CelerySite], listener: SmtpListener, url: str, name: str
+) -> None:
+    site = site_at(there(url, name))
+    readers = addresses(301)[1:]
+    for words in ("scheduler",), ("worker", "--concurrency", "2"), ("worker", "--concurrency", "1"):
+        site.start(*words)
+    with site.database.write() as session:
+        import_systems(session, a_system("PEM", "DB", public=True), a_system("DB"))
+        for address in readers:
+            a_reader(session, address, "PEM")
+    in_two_days = (utc_now() - at(0)) // HOUR + 48
+    with site.database.write() as session:
+        announced(session, a_plan("W", a_phase(in_two_days, in_two_days + 4, "DB")), now=utc_now())
+
+    until(lambda: len(listener.mails) >= 300, "the last mail")
+    until(site.all_settled)
+
+    assert taken(listener) == dict.fromkeys(readers, 1)
+    assert_sound(site.database)
+
+
+def test_workers_killed_in_mid_batch_lose_nothing_and_repeat_only_what_the_ledger_says(
+    site_at: Callable[[str], CelerySite], listener: SmtpListener
+) -> None:
+    site = site_at(there(RABBITMQ, "RabbitMQ"))
+    site.start("scheduler")
+    workers = [site.start("worker", "--concurrency", "2") for _ in range(2)]
+    # The first mail of all is answered late: the worker that has it waits with ten on their way.
+    ids = queue(site.database, addresses(300), now=utc_now())
+    until(lambda: State.SENDING in states(site.database, ids[:1]), "the first batch")
+
+    for worker in workers:
+        site.kill(worker)
+    site.let_leases_run_out()
+    site.start("worker", "--concurrency", "2")
+    until(site.all_settled)
+
+    assert set(states(site.database, ids)) == {State.ACCEPTED}
+    again = site.resent()
+    assert "reader0@example.org" in again
+    mails = taken(listener)
+    assert set(mails) == set(addresses(300)), "lost"
+    # A killed sender has at most ten mails on its way on each of its connections.
+    assert mails.total() - 300 <= 2 * 2 * 10
+    assert all(count - 1 <= again[address] for address, count in mails.items())
+    assert_sound(site.database)
+
+
+def test_broker_that_is_cut_off_for_a_while_holds_mails_up_and_loses_none(
+    site_at: Callable[[str], CelerySite], listener: SmtpListener
+) -> None:
+    parts = urlsplit(there(RABBITMQ, "RabbitMQ"))
+    with Proxy(parts.hostname or "", parts.port or 5672) as proxy:
+        cut_off = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
+        site = site_at(cut_off)
+        for words in ("scheduler",), ("worker", "--concurrency", "2"):
+            site.start(*words)
+        queue(site.database, addresses(31)[1:], now=utc_now(), reference="BEFORE")
+        until(lambda: len(listener.mails) == 30, "the first mails")
+
+        proxy.cut()
+        ids = queue(site.database, addresses(31)[1:], now=utc_now(), reference="MEANWHILE")
+        until(lambda: "The broker cannot be reached" in site.log)
+        assert set(states(site.database, ids)) == {State.QUEUED}
+        proxy.mend()
+        until(site.all_settled)
+
+    assert len(listener.mails) == 60
+    assert site.log.count("The broker cannot be reached") == 1
+    assert_sound(site.database)
+
+
+def test_second_scheduler_waits_and_takes_over_within_thirty_seconds(
+    site_at: Callable[[str], CelerySite], listener: SmtpListener
+) -> None:
+    site = site_at(there(RABBITMQ, "RabbitMQ"))
+    first = site.start("scheduler")
+    until(lambda: site.leader() == first.pid, "a leader")
+    second = site.start("scheduler")
+    site.start("worker", "--concurrency", "1")
+    queue(site.database, addresses(11)[1:], now=utc_now(), reference="FIRST")
+    until(lambda: len(listener.mails) == 10, "the first mails")
+    assert site.leader() == first.pid
+
+    site.kill(first)
+    until(lambda: site.leader() == second.pid, "a new leader", seconds=30)
+    queue(site.database, addresses(11)[1:], now=utc_now(), reference="SECOND")
+    until(lambda: len(listener.mails) == 20, "the last mails")
+
+    # One that is stopped in good order leaves the lead to others at once.
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(30) == 0
+    assert site.leader() is None
+    assert_sound(site.database)
+
+
+def woken_by(any_database: Database, settings: Settings, **more: str) -> Runtime:
+    values = {"ENGINE": "celery", "INSTANCE": settings["INSTANCE"], "SECRET_KEY": "for-tests-only", **more}
+    return Runtime(Settings(values), any_database, utc_now)
+
+
+def test_scheduler_sends_by_itself_when_no_broker_answers_for_a_while(
+    any_database: Database, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        nobody = probe.getsockname()[1]
+    runtime = woken_by(any_database, settings, BROKER_URL=f"amqp://guest@127.0.0.1:{nobody}//")
+    ids = queue(any_database, addresses(120), now=utc_now())
+    transport = ScriptedTransport()
+    engine = CeleryEngine(runtime, {"email": transport}, patience=timedelta(seconds=1))
+
+    engine.send("email")
+    assert not transport.sent
+    until(lambda: engine.send("email") > 0)
+    engine.stop()
+
+    assert set(states(any_database, ids)) == {State.ACCEPTED}
+    assert caplog.text.count("The broker cannot be reached") == 1
+    assert_sound(any_database)
+
+
+def test_wake_up_for_a_shard_that_somebody_has_does_nothing(
+    any_database: Database, settings: Settings
+) -> None:
+    runtime = woken_by(any_database, settings)
+    ids = queue(any_database, addresses(20), now=utc_now())
+    with any_database.write() as session:
+        take_lead(session, "send email 0", owner="somebody", now=utc_now())
+
+    assert Shards(runtime).drain("email", 0) == 0
+    assert Shards(runtime).drain("unheard-of", 0) == 0
+    assert set(states(any_database, ids)) == {State.QUEUED}
+
+    assert Shards(runtime).drain("email", 1) == 20
+    assert Shards(runtime).drain("email", 1) == 0
+
+
+def test_wake_ups_do_not_pile_up_where_no_worker_is(
+    settings: Settings, runtime: Runtime, queues: str
+) -> None:
+    ours = woken_by(runtime.database, settings, BROKER_URL=there(RABBITMQ, "RabbitMQ"), BROKER_QUEUE=queues)
+    queue(runtime.database, addresses(250), now=utc_now())
+    engine = CeleryEngine(ours, {"email": ScriptedTransport()})
+
+    for _ in range(5):
+        engine.send("email")
+    engine.stop()
+
+    with Connection(RABBITMQ) as connection:
+        declared = connection.default_channel.queue_declare(f"{queues}.email", passive=True)
+        assert declared.message_count == 3
+        message = connection.default_channel.basic_get(f"{queues}.email")
+    assert message.body.startswith('[["email", 0], {}')
+
+
+def test_broker_that_answers_again_is_used_again(settings: Settings, runtime: Runtime, queues: str) -> None:
+    parts = urlsplit(there(RABBITMQ, "RabbitMQ"))
+    proxy = Proxy(parts.hostname or "", parts.port or 5672)
+    url = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
+    ours = woken_by(runtime.database, settings, BROKER_URL=url, BROKER_QUEUE=queues)
+    now = [utc_now()]
+    broker = Broker(Runtime(ours.settings, ours.database, lambda: now[0]), ["email"])
+
+    assert not broker.wake("email", [0])
+    with proxy:
+        assert not broker.wake("email", [0]), "it is left alone for a while"
+        now[0] += timedelta(seconds=6)
+        assert broker.wake("email", [0])
+        broker.close()
+
+
+def test_tasks_end_before_the_leases_of_what_they_send_run_out(settings: Settings) -> None:
+    conf = celery_app(settings, ["email"]).conf
+    assert SHARE < LEAD < PATIENCE <= timedelta(seconds=conf.task_time_limit) == TIME_LIMIT < LEASE
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert conf.task_ignore_result
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.task_queues[0].queue_arguments == {"x-queue-type": "quorum"}
+
+
+def test_every_channel_has_a_queue(runtime: Runtime) -> None:
+    app = celery_app(runtime.settings, transports(runtime))
+    assert {"janela.email", "janela.sms"} <= {queue.name for queue in app.conf.task_queues}
+
+
+def test_site_with_celery_serves_pages_and_does_no_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
+) -> None:
+    monkeypatch.setenv("JANELA_DATABASE_URL", runtime.database.url)
+    monkeypatch.setenv("JANELA_INSTANCE", str(tmp_path))
+    monkeypatch.setenv("JANELA_SECRET_KEY", "for-tests-only")
+    monkeypatch.setenv("JANELA_ENGINE", "celery")
+    begun: list[object] = []
+    monkeypatch.setattr(composition, "Engine", begun.append)
+
+    composition.create_served_app()
+
+    assert not begun
+
+
+def test_engine_that_does_not_exist_is_refused(settings: Settings) -> None:
+    assert settings.engine == "embedded"
+    with pytest.raises(InvalidSetting, match="embedded"):
+        Settings({"ENGINE": "gunicorn"}).engine  # noqa: B018
+
+
+def test_worker_of_an_embedded_installation_says_what_to_do(runtime: Runtime) -> None:
+    result = CliRunner().invoke(cli, ["worker"], obj=runtime)
+    assert result.exit_code == 1

@@ -75,4 +75,3 @@ def _preview(
         warnings=warnings_of(checked),
         altered=effect.altered,
     )
-

@@ -102,6 +102,11 @@ class Facts(Situation):
         worst = max((w.impact for w in self.windows or self.windows_before), default=Impact.OUTAGE)
         return self.words.gettext(_WHAT[self.story.plan.intervention_class, worst])
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether the reader's systems were hit by the time this was said: too late to prepare."""
+        return any(window.start <= self.story.published_at for window in self.windows)
+
     @cached_property
     def opening(self) -> str:
         """Return what, when, planned or not, in one line."""

@@ -100,11 +100,12 @@ def _steps(row: InterventionRow, plan: Plan, coming: VersionRow | None, who: Act
     run = RunState(row.run_state)
     gates = {gate.kind for gate in gates_in_force(row)}
     is_open = any(phase.is_open for phase in plan.phases)
+    is_to_come = any(steps.is_to_come(phase) for phase in plan.phases)
     # What the rules of the states do not know: whether there is anything to do it to.
     sensible = {
-        Step.HOLD: HOLD not in gates,
+        Step.HOLD: HOLD not in gates and is_to_come,
         Step.RELEASE: HOLD in gates,
-        Step.START: any(steps.is_to_come(phase) for phase in plan.phases),
+        Step.START: is_to_come,
         Step.EXTEND: not steps.is_restored(plan),
         Step.VERIFY: is_open,
     }

@@ -234,6 +234,16 @@ def test_start_concerns_the_readers_of_its_phase_only() -> None:
     assert not story.is_news_for(a_reader("pt", PRESCRIBERS))
 
 
+@pytest.mark.parametrize("kind", [NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE])
+def test_nobody_is_asked_to_prepare_for_what_has_begun(kind: NoticeKind) -> None:
+    began = a_story(kind, the_plan(), the_plan(), published_at=lisbon("2019-11-30T14:05"))
+
+    composed = compose(began, a_reader("en", first=True))
+
+    assert "keep to your contingency measures until service is back" in composed.text
+    assert "repare" not in composed.text + composed.html + composed.sms
+
+
 def test_start_is_not_told_of_what_goes_down_later_by_another_plan() -> None:
     plan = with_actuals(
         the_plan(a_phase_from("2019-11-30T14:00", "2019-11-30T22:00", "DEM", "PEM")),

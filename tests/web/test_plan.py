@@ -233,6 +233,8 @@ def test_hold_keeps_the_clock_from_starting_and_release_lets_it(
     assert took(does(planner, "release"))
     case.start_by_clock(runtime)
     assert row_of(runtime).run_state == "running"
+    # Nothing is left that the clock could start.
+    assert f'href="/plan/{REF}/hold"' not in planner.get(f"/plan/{REF}").text
 
 
 def test_night_is_told_step_by_step(planner: FlaskClient, runtime: Runtime, clock: MovedClock) -> None:

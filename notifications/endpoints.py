@@ -228,7 +228,10 @@ def pause_failing(session: Session, found: dict[int, str], now: datetime) -> Non
 def _why_pause(session: Session, row: EndpointRow, now: datetime) -> str:
     gone = session.scalar(
         select(SuppressionRow.id).where(
-            SuppressionRow.channel == row.channel, SuppressionRow.address == row.address
+            SuppressionRow.channel == row.channel,
+            SuppressionRow.address == row.address,
+            # What the ledger notes when an address will never work.
+            SuppressionRow.reason == "hard_bounce",
         )
     )
     if gone is not None:

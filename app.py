@@ -41,7 +41,7 @@ def create_served_app() -> Flask:
     """Return the application as `janela serve` runs it: with the embedded engine, also doing the due work."""
     runtime = create_runtime()
     app = create_app(runtime)
-    if runtime.settings.engine == "embedded":
+    if runtime.settings["ENGINE"] == "embedded":
         engine = Engine(runtime)
         engine.start()
         atexit.register(engine.stop)

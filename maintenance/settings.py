@@ -219,19 +219,6 @@ class Settings:
             ) from None
 
     @property
-    def engine(self) -> str:
-        """Return what runs the due work: `embedded` or `celery`.
-
-        Raises:
-            InvalidSetting: When it is neither.
-        """
-        if self["ENGINE"] not in ("embedded", "celery"):
-            raise InvalidSetting(
-                "JANELA_ENGINE must be `embedded` or `celery`, not “%(value)s”.", value=self["ENGINE"]
-            )
-        return self["ENGINE"]
-
-    @property
     def instance(self) -> Path:
         """Return the folder for what this installation writes; relative ones lie in the checkout."""
         return ROOT / self["INSTANCE"]

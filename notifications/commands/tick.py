@@ -75,11 +75,11 @@ def scheduler(runtime: Runtime) -> None:
 def worker(runtime: Runtime, concurrency: int) -> None:
     """Send what `janela scheduler` asks for until stopped: the Celery engine's hands, as many as wanted."""
     schema.check(runtime.database)
-    if runtime.settings.engine != "celery":
+    if runtime.settings["ENGINE"] != "celery":
         raise NoWorkHere(
             "Workers belong to the Celery engine, and JANELA_ENGINE is “%(engine)s”: set it to celery for every "
             "process of the installation.",
-            engine=runtime.settings.engine,
+            engine=runtime.settings["ENGINE"],
         )
     _need_celery()
     from notifications.celery_engine import run_worker
@@ -89,7 +89,7 @@ def worker(runtime: Runtime, concurrency: int) -> None:
 
 
 def _engine(runtime: Runtime) -> Engine:
-    if runtime.settings.engine == "embedded":
+    if runtime.settings["ENGINE"] == "embedded":
         return Engine(runtime)
     _need_celery()
     # Celery takes 20 MB and half a second, which only its own processes need to spend.
@@ -100,11 +100,11 @@ def _engine(runtime: Runtime) -> Engine:
 
 def _need_celery() -> None:
     if importlib.util.find_spec("celery") is None:
-        raise NoWorkHere("JANELA_ENGINE=celery needs Celery: pip install 'janela[celery]'.")
+        raise NoWorkHere("JANELA_ENGINE=celery needs Celery: `make setup-extras` installs it.")
 
 
 def _engine_stands(runtime: Runtime) -> str:
-    if runtime.settings.engine == "embedded":
+    if runtime.settings["ENGINE"] == "embedded":
         return "embedded"
     _need_celery()
     from notifications.celery_engine import check

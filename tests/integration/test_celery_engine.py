@@ -20,7 +20,7 @@ import app as composition
 from app import cli
 from maintenance.database import Database
 from maintenance.runtime import Runtime, utc_now
-from maintenance.settings import InvalidSetting, Settings
+from maintenance.settings import Settings
 from notifications.celery_engine import PATIENCE, SHARE, TIME_LIMIT, Broker, CeleryEngine, Shards, celery_app
 from notifications.channels import transports
 from notifications.claims import LEASE
@@ -294,12 +294,7 @@ def test_site_with_celery_serves_pages_and_does_no_work(
     assert not begun
 
 
-def test_engine_that_does_not_exist_is_refused(settings: Settings) -> None:
-    assert settings.engine == "embedded"
-    with pytest.raises(InvalidSetting, match="embedded"):
-        Settings({"ENGINE": "gunicorn"}).engine  # noqa: B018
-
-
 def test_worker_of_an_embedded_installation_says_what_to_do(runtime: Runtime) -> None:
     result = CliRunner().invoke(cli, ["worker"], obj=runtime)
     assert result.exit_code == 1
+    assert "belong to the Celery engine" in result.output

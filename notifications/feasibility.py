@@ -55,8 +55,8 @@ class Advice:
     short_parts: int | None = None
     #: How many readers at most, as the texts are.
     most_recipients: int | None = None
-    #: The last instant at which sending may begin.
-    begin_by: datetime | None = None
+    #: How much earlier sending has to begin, or how much later what it tells of.
+    earlier_by: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,6 @@ def assess(
         folded_parts=folded_parts if folded_parts < parts and folded_parts <= room else None,
         short_parts=recipients if recipients < parts and recipients <= room else None,
         most_recipients=room * recipients // parts or None,
-        # That is in the past: the plan would have to begin so much later.
-        begin_by=needed_by - takes,
+        earlier_by=takes - (needed_by - now),
     )
     return Feasibility(recipients, parts, cost, takes, available, advice)

@@ -20,6 +20,7 @@ from maintenance.shown import WindowsChange
 from maintenance.texts import Text
 from notifications import sms_text
 from notifications.contacts import Reader
+from notifications.feasibility import Feasibility, Price, assess
 from notifications.messages import Composed, compose, compose_sms
 from notifications.models import RecipientRow, ScopeRow
 from notifications.queries import reader_of
@@ -67,13 +68,50 @@ class Rehearsal:
         """Return how many institutions are told."""
         return len({code for variant in self.variants for code, _ in variant.reader.institutions})
 
-    def sms_parts(self) -> int:
-        """Return how many SMS parts would be sent and billed; it writes every variant's text."""
+    def sms_parts(self, *, folded: bool = False) -> int:
+        """Return how many SMS parts would be sent and billed; it writes every variant's text.
+
+        Args:
+            folded: As if accents were folded, whatever the settings say.
+        """
+        site = replace(self.story.site, sms_accents="fold") if folded else self.story.site
+        story = replace(self.story, site=site)
         return sum(
-            sms_text.count(compose_sms(self.story, variant.reader)).parts * number
+            sms_text.count(compose_sms(story, variant.reader)).parts * number
             for variant in self.variants
             if (number := variant.recipients.get("sms", 0))
         )
+
+    def sms_feasibility(self, *, rate: int, price: Price | None, now: datetime) -> Feasibility | None:
+        """Return whether all SMS can leave in time if sending began now; None when there is none to send.
+
+        Args:
+            rate: Parts a second that the sender carries; 0 if that is not known.
+            price: Of one part, if known.
+            now: The present instant.
+        """
+        if not (recipients := self.recipients.get("sms", 0)):
+            return None
+        parts = self.sms_parts()
+        return assess(
+            recipients=recipients,
+            parts=parts,
+            folded_parts=parts if self.story.site.sms_accents == "fold" else self.sms_parts(folded=True),
+            rate=rate,
+            price=price,
+            now=now,
+            needed_by=self._needed_by(now),
+        )
+
+    def _needed_by(self, now: datetime) -> datetime | None:
+        """Return from when on the texts are of no use; None where they are news at any time."""
+        kind, plan = self.story.kind, self.story.plan
+        if kind is NoticeKind.REMINDER and plan.reminders:
+            # The last reminder has the least time: it leaves so long before the start.
+            return now + min(plan.reminders)
+        if kind in (NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE):
+            return min((window.start for window in self.story.windows if window.start > now), default=None)
+        return None
 
     def variant(self, scope_id: int) -> Variant:
         """Return one of the variants.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, abort, render_template, request
+from flask import Blueprint, Flask, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
 from markupsafe import Markup
 
 from maintenance.errors import NotFound
 from maintenance.lifecycle import Role, RunState
 from maintenance.queries import get_intervention, pending
-from maintenance.web.access import roles_required
+from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now, runtime
-from notifications import sms_text
+from notifications import sms_text, stopping
+from notifications.feasibility import Feasibility, read_price
 from notifications.queries import site_of
 from notifications.rehearsal import LATER, Rehearsal, rehearse
+from notifications.testing import send_test
 from notifications.timetable import NoticeKind
 from notifications.web.kept_messages import calendar_events
 from notifications.web.outbox import MAIL_POLICY
@@ -29,12 +33,14 @@ LISTED = 50
 def preview(reference: str) -> ResponseReturnValue:
     """Show how many recipients there are on each channel, and every variant of the message."""
     rehearsal = _rehearsal(reference)
+    texts = _feasibility(rehearsal)
     return render_template(
         "notifications/announcing/preview.html",
         reference=reference,
         rehearsal=rehearsal,
         variants=rehearsal.variants[:LISTED],
-        parts=rehearsal.sms_parts(),
+        parts=texts.parts if texts else 0,
+        texts=texts,
         kind=_kind(),
         kinds=LATER,
     )
@@ -68,6 +74,36 @@ def html(reference: str, scope_id: int) -> ResponseReturnValue:
     response.headers["Content-Security-Policy"] = MAIL_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
+
+
+@bp.post("/<int:scope_id>/test")
+@roles_required(Role.PLANNER)
+def send_to_myself(reference: str, scope_id: int) -> ResponseReturnValue:
+    """Send one variant to the signed-in person, through the transport that readers' mails take."""
+    rehearsal = _rehearsal(reference)
+    variant = rehearsal.variant(scope_id)
+    outcome = send_test(
+        runtime(), rehearsal, variant, to=current_user.email, name=current_user.name, now=now()
+    )
+    words = f"{rehearsal.story.kind} ({variant.reader.language}) → {current_user.email}: {outcome.state}"
+    with database().write() as session:
+        stopping.note_test(session, reference, by=actor(), words=f"{words} {outcome.words}"[:500], now=now())
+    if outcome.failure is not None:
+        flash(_("The test could not be sent: %(words)s", words=outcome.words), "danger")
+    elif outcome.transport == "outbox":
+        flash(_("The test is in the outbox: the settings or the guest list let no mail to you."), "success")
+    else:
+        flash(_("The test is on its way to %(address)s.", address=current_user.email), "success")
+    return redirect(
+        url_for("announcing.show", reference=reference, scope_id=scope_id, kind=request.args.get("kind"))
+    )
+
+
+def _feasibility(rehearsal: Rehearsal) -> Feasibility | None:
+    settings = runtime().settings
+    return rehearsal.sms_feasibility(
+        rate=settings.number("TWILIO_RATE"), price=read_price(settings["SMS_PRICE"]), now=now()
+    )
 
 
 def _kind() -> NoticeKind | None:

@@ -50,7 +50,7 @@ def test_what_does_not_fit_says_what_would() -> None:
         folded_parts=3000,
         short_parts=2000,
         most_recipients=1200,
-        begin_by=NOW - timedelta(minutes=40),
+        earlier_by=timedelta(minutes=40),
     )
 
 

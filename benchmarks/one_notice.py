@@ -108,7 +108,7 @@ def draft(database: Database, now: datetime) -> None:
 
 def engine_of(runtime: Runtime) -> Engine:
     """Return the engine that the settings name."""
-    if runtime.settings.engine == "celery":
+    if runtime.settings["ENGINE"] == "celery":
         from notifications.celery_engine import CeleryEngine
 
         return CeleryEngine(runtime)

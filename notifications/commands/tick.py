@@ -74,7 +74,6 @@ def scheduler(runtime: Runtime) -> None:
 @click.pass_obj
 def worker(runtime: Runtime, concurrency: int) -> None:
     """Send what `janela scheduler` asks for until stopped: the Celery engine's hands, as many as wanted."""
-    schema.check(runtime.database)
     if runtime.settings["ENGINE"] != "celery":
         raise NoWorkHere(
             "Workers belong to the Celery engine, and JANELA_ENGINE is “%(engine)s”: set it to celery for every "
@@ -82,6 +81,7 @@ def worker(runtime: Runtime, concurrency: int) -> None:
             engine=runtime.settings["ENGINE"],
         )
     _need_celery()
+    schema.check(runtime.database)
     from notifications.celery_engine import run_worker
 
     click.echo("Waiting to be woken (stop it with Ctrl-C).")

@@ -8,7 +8,16 @@ from flask_babel import lazy_gettext
 from maintenance.lifecycle import Role
 
 # plan_edit and plan_steps add their pages to plan's blueprint when they are imported.
-from maintenance.web import accounts, navigation, plan, plan_edit, plan_steps, systems_search, workspace_words
+from maintenance.web import (
+    accounts,
+    navigation,
+    plan,
+    plan_edit,
+    plan_steps,
+    policies,
+    systems_search,
+    workspace_words,
+)
 
 __all__ = ["init_app", "plan_edit", "plan_steps"]
 
@@ -19,5 +28,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(accounts.bp)
     app.register_blueprint(systems_search.bp)
     app.register_blueprint(plan.bp)
+    app.register_blueprint(policies.bp)
     navigation.add_link(app, "plan.overview", lazy_gettext("Workspace"), role=Role.READER, order=10)
     navigation.add_link(app, "plan.new", lazy_gettext("New intervention"), role=Role.PLANNER, order=20)
+    navigation.add_link(app, "policies.index", lazy_gettext("Policies"), role=Role.READER, order=30)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from maintenance import accounts, scheduling, schema
@@ -26,6 +27,7 @@ from maintenance.settings import ROOT
 from maintenance.texts import Text
 from maintenance.windows import zone
 from notifications.directory import import_directory, read_directory
+from notifications.models import LeaseRow
 
 EXAMPLE = ROOT / "examples" / "spms-exadata-2019"
 
@@ -62,11 +64,16 @@ def prepare(runtime: Runtime, *, now: datetime) -> Iterator[str]:
     yield from sign_ins
 
 
-def remove(runtime: Runtime) -> None:
+class StillServed(JanelaError):
+    """A process works with the demonstration that was to be removed."""
+
+
+def remove(runtime: Runtime, *, now: datetime) -> None:
     """Remove the demonstration's database and outbox.
 
     Raises:
         NoDemonstration: When the installation is none: real data is never removed.
+        StillServed: While a process works with it: it would go on with files that nobody sees any more.
     """
     if not runtime.settings.instance.exists():
         return
@@ -75,12 +82,25 @@ def remove(runtime: Runtime) -> None:
             "%(folder)s holds no demonstration, so nothing was removed. Remove the data yourself if you mean it.",
             folder=runtime.settings.instance,
         )
+    if _is_served(runtime, now):
+        raise StillServed(
+            "The site is running on this demonstration. Stop it (Ctrl-C), then run the same command again; after a "
+            "crash wait half a minute."
+        )
     runtime.database.dispose()
     path = Path(str(runtime.database.engine.url.database))
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     shutil.rmtree(runtime.settings.instance / "outbox", ignore_errors=True)
     _marker(runtime).unlink()
+
+
+def _is_served(runtime: Runtime, now: datetime) -> bool:
+    try:
+        with runtime.database.read() as session:
+            return session.scalar(select(LeaseRow.name).where(LeaseRow.until > now).limit(1)) is not None
+    except DatabaseError:  # tables of another release, or none: nothing of this one works with them
+        return False
 
 
 def next_saturday(local_now: datetime) -> datetime:

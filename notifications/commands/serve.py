@@ -51,7 +51,7 @@ def demo(runtime: Runtime, host: str, port: int, reset: bool, prepare_only: bool
     if not prepare_only:
         check_address(host, port)
     if reset:
-        demonstration.remove(runtime)
+        demonstration.remove(runtime, now=runtime.clock())
     for line in demonstration.prepare(runtime, now=runtime.clock()):
         click.echo(line)
     if prepare_only:

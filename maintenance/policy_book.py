@@ -18,7 +18,8 @@ from maintenance.policies import (
     NoticePolicy,
     Policies,
 )
-from maintenance.policy_documents import ENTRIES, PoliciesEntry, PolicyEntry, Value, entry_document
+from maintenance.policy_documents import ENTRIES, PoliciesEntry, Value, entry_document
+from maintenance.policy_fields import PolicyEntry
 from maintenance.reading import Source, read
 from maintenance.texts import Text
 
@@ -50,7 +51,8 @@ class Policy:
 
     def value(self, language: str = "en") -> Value:
         """Return what clashes are computed from, named in a language."""
-        return self.entry.value(self.timezone, language)
+        value: Value = self.entry.value(self.timezone, language)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ _STAND_INS = {
     "start": "1970-01-01T00:00",
     "end": "1970-01-02T00:00",
     "at_least": "PT1H",
+    "duration": "PT1H",
+    "rule": "FREQ=DAILY",
+    "change": "skipped",
     "days": ["monday"],
     "date": "1970-01-01",
 }

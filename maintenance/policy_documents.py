@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from maintenance.catalogue import Impact, Kind
+from maintenance.catalogue import Impact
 from maintenance.document_fields import (
     AudienceCode,
-    Code,
     Entry,
     ImpactCode,
-    Length,
     Line,
     Moment,
-    Name,
     Whole,
     Words,
     Zone,
@@ -33,15 +29,17 @@ from maintenance.policies import (
     HolidayCalendar,
     MaintenanceHours,
     NoticePolicy,
-    Scope,
     WeeklyHours,
     holiday_regions,
 )
+from maintenance.policy_fields import Clock, Day, PolicyEntry, Some
+from maintenance.recurrence import Reservation
+from maintenance.reservation_documents import ReservationEntry
 from maintenance.texts import Text
 from maintenance.windows import format_duration, resolve
 
 #: What one entry becomes.
-Value = Freeze | MaintenanceHours | NoticePolicy | HolidayCalendar | DowntimeBudget | DownAtOnce
+Value = Freeze | MaintenanceHours | NoticePolicy | HolidayCalendar | DowntimeBudget | DownAtOnce | Reservation
 
 
 class Weekday(IntEnum):
@@ -64,59 +62,7 @@ class Period(StrEnum):
     YEAR = "year"
 
 
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
-
-
-def _clock(value: Any) -> time:
-    if isinstance(value, str) and _CLOCK.fullmatch(value):
-        return time.fromisoformat(str(value))
-    raise wrong("Write a time of the day such as 22:00; midnight is 00:00.")
-
-
-def _day(value: Any) -> date:
-    try:
-        if isinstance(value, str) and len(value) == 10:
-            return date.fromisoformat(str(value))
-    except ValueError:
-        pass
-    raise wrong("Write a date such as 2026-12-24.")
-
-
-def _positive(length: timedelta) -> timedelta:
-    if not timedelta(0) < length <= timedelta(days=366):
-        raise wrong("This must be longer than nothing and at most a year.")
-    return length
-
-
 _Weekday = Annotated[Weekday, choice({day.name.lower(): day for day in Weekday})]
-_Clock = Annotated[time, BeforeValidator(_clock)]
-_Day = Annotated[date, BeforeValidator(_day)]
-_Some = Annotated[Length, AfterValidator(_positive)]
-
-
-class ScopeEntry(Entry):
-    """Which systems: those that any of these names; all if nothing is named."""
-
-    systems: list[Code] = Field(default_factory=list)
-    groups: list[Line] = Field(default_factory=list)
-    kinds: list[Annotated[Kind, choice({kind.value: kind for kind in Kind})]] = Field(default_factory=list)
-    tags: list[Line] = Field(default_factory=list)
-
-    def value(self) -> Scope:
-        """Return the scope."""
-        return Scope(tuple(self.systems), tuple(self.groups), tuple(self.kinds), tuple(self.tags))
-
-
-class PolicyEntry(Entry):
-    """What every kind of policy has."""
-
-    code: Code
-    name: Name
-    scope: ScopeEntry = Field(default_factory=ScopeEntry)
-
-    def value(self, timezone: str, language: str) -> Value:
-        """Return what clashes are computed from; `timezone` counts where the entry has none."""
-        raise NotImplementedError
 
 
 class FreezeEntry(PolicyEntry):
@@ -155,8 +101,8 @@ class WeeklyEntry(Entry):
     """The same stretch on some days of every week; one that does not end after it starts ends the next day."""
 
     days: list[_Weekday] = Field(min_length=1)
-    start: _Clock
-    end: _Clock
+    start: Clock
+    end: Clock
 
 
 class HoursEntry(PolicyEntry):
@@ -178,7 +124,7 @@ class HoursEntry(PolicyEntry):
 class NoticeEntry(PolicyEntry):
     """How long before its start a window must be announced."""
 
-    at_least: _Some
+    at_least: Some
     impact: ImpactCode = Impact.DEGRADED
     audience: AudienceCode | None = None
     severity: Annotated[Severity, choice({s.value: s for s in Severity})] = Severity.BLOCK
@@ -193,7 +139,7 @@ class NoticeEntry(PolicyEntry):
 class DateEntry(Entry):
     """One day of one's own calendar."""
 
-    date: _Day
+    date: Day
     name: Line
 
 
@@ -239,7 +185,7 @@ class HolidaysEntry(PolicyEntry):
 class BudgetEntry(PolicyEntry):
     """How long each system of a scope may be planned down in a calendar month or year."""
 
-    at_most: _Some
+    at_most: Some
     per: Annotated[Period, choice({p.value: p for p in Period})] = Period.MONTH
     timezone: Zone | None = None
 
@@ -268,6 +214,7 @@ class PoliciesEntry(Entry):
     holidays: list[HolidaysEntry] = Field(default_factory=list)
     budgets: list[BudgetEntry] = Field(default_factory=list)
     down_at_once: list[DownAtOnceEntry] = Field(default_factory=list)
+    reservations: list[ReservationEntry] = Field(default_factory=list)
 
 
 #: The lists of a document, with what stands in them.
@@ -278,6 +225,7 @@ ENTRIES: Mapping[str, type[PolicyEntry]] = {
     "holidays": HolidaysEntry,
     "budgets": BudgetEntry,
     "down_at_once": DownAtOnceEntry,
+    "reservations": ReservationEntry,
 }
 
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from maintenance.interventions import Phase
+from maintenance.recurrence import occurrences
+from maintenance.reserving import Reserved
+from maintenance.windows import Interval
 from notifications import ical
 from notifications.contacts import Reader
 from notifications.occasions import phases_of
@@ -77,6 +80,34 @@ class CalendarFeeds:
         name = words.gettext("%(site)s: planned work on %(system)s", site=self.site.name, system=code)
         return self._joined(stories, write, code, words, name, url)
 
+    def reserved(self, reserved: Iterable[Reserved], stretch: Interval, *, language: str, url: str) -> Feed:
+        """Return the feed of reserved windows: each occurrence in the stretch as an event of its own.
+
+        Args:
+            reserved: Only those that everybody may see.
+            stretch: How far back and ahead.
+            language: What the reader asked for.
+            url: Where this feed is found, for SOURCE.
+        """
+        words = words_for(language)
+        blocks, changed_at = [], _NEVER
+        for each in reserved:
+            changed_at = max(changed_at, each.changed_at)
+            blocks += [
+                ical.reserved_event(
+                    occurrence,
+                    revision=each.revision,
+                    changed_at=each.changed_at,
+                    site=self.site,
+                    language=words.language,
+                )
+                for occurrence in occurrences(each.reservation, stretch)
+            ]
+        name = words.gettext("%(site)s: reserved maintenance windows", site=self.site.name)
+        page = self.site.public_url + "/"
+        body = ical.calendar(blocks, name=name, url=url, page=page, language=words.language)
+        return Feed(body, _etag(body), changed_at)
+
     def _joined(
         self,
         stories: Iterable[Story],
@@ -97,7 +128,7 @@ class CalendarFeeds:
         body = ical.calendar(
             blocks, name=name, url=url, page=self.site.public_url + "/", language=words.language
         )
-        return Feed(body, f'"{sha256(body).hexdigest()[:32]}"', changed_at)
+        return Feed(body, _etag(body), changed_at)
 
     def _event(
         self,
@@ -118,3 +149,7 @@ class CalendarFeeds:
             self._events.clear()  # rare enough that writing them anew costs less than keeping order
         written = self._events[key] = write(story, phase, Reader(language, story.plan.timezone, ()))
         return written
+
+
+def _etag(body: bytes) -> str:
+    return f'"{sha256(body).hexdigest()[:32]}"'

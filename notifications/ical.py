@@ -12,6 +12,7 @@ from email.utils import parseaddr
 
 from icalendar import Calendar, Event, vCalAddress, vUri
 
+from maintenance import recurrence
 from maintenance.catalogue import Impact
 from maintenance.interventions import InterventionClass, Phase
 from maintenance.windows import format_duration
@@ -62,6 +63,53 @@ def system_event(story: Story, phase: Phase, code: str, reader: Reader) -> bytes
     """Return the VEVENT of one system in one phase, recovery included; empty if the phase leaves it alone."""
     occasion = system_occasion(story, phase, code)
     return _written(Facts(story, reader, words_for(reader.language)), occasion) if occasion else b""
+
+
+def reserved_event(
+    occurrence: recurrence.Occurrence, *, revision: int, changed_at: datetime, site: Site, language: str
+) -> bytes:
+    """Return the VEVENT of a reserved window, for a calendar of its own.
+
+    It is no maintenance note: one plain VEVENT among notes makes circuit-maintenance-parser refuse the whole
+    calendar. Its times are instants, never the rule, of which programs make different things.
+
+    Args:
+        occurrence: A cancelled one stays, struck out.
+        revision: Of the reservation, for SEQUENCE.
+        changed_at: When the reservation was last edited.
+        site: Whose calendar it is.
+        language: What the reader asked for.
+    """
+    words, reservation = words_for(language), occurrence.reservation
+    summary = words.gettext(
+        N_("Reserved: %(name)s (not used unless announced)"),
+        name=one_line(reservation.name.in_language(words.language)),
+    )
+    if occurrence.is_cancelled:
+        summary = f"[{words.gettext('CANCELLED')}] {summary}"
+    lines = [
+        _capital(words.span(occurrence.start, occurrence.end, reservation.timezone)),
+        words.gettext(
+            N_("This time is kept free for maintenance. Nothing is interrupted unless work is announced.")
+        ),
+        occurrence.reason.in_language(words.language),
+        f"{site.public_url}/",
+    ]
+    event = Event()
+    event.add("uid", f"{occurrence.identity}@{site.host}")
+    for name in ("dtstamp", "last-modified"):
+        event.add(name, changed_at)
+    event.add("sequence", revision)
+    event.add("dtstart", occurrence.start)
+    event.add("dtend", occurrence.end)
+    event.add("summary", summary)
+    event.add("description", "\n".join(line for line in lines if line))
+    event.add("organizer", _organizer(site))
+    event.add("status", "CANCELLED" if occurrence.is_cancelled else "TENTATIVE")
+    event.add("transp", "TRANSPARENT")
+    event.add("x-microsoft-cdo-busystatus", "FREE")
+    written: bytes = event.to_ical(sorted=False)
+    return written
 
 
 def calendar(

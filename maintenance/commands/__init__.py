@@ -12,6 +12,7 @@ from maintenance.commands import (
     interventions,
     plan,
     policies,
+    reservations,
     slots,
     users,
 )
@@ -22,6 +23,7 @@ def register(cli: click.Group) -> None:
     installation.register(cli)
     catalogue.register(cli)
     policies.register(cli)
+    reservations.register(cli)
     forecast.register(cli)
     availability.register(cli)
     slots.register(cli)

@@ -15,7 +15,9 @@ from maintenance.catalogue_store import load_catalogue
 from maintenance.lifecycle import RunState
 from maintenance.public_reads import Told
 from maintenance.queries import last_change
+from maintenance.reserving import reserved
 from maintenance.web.context import database, now, runtime
+from maintenance.windows import Interval
 from notifications.feeds import CalendarFeeds, Feed
 from notifications.queries import site_of
 from notifications.stories import Site, Story
@@ -25,6 +27,8 @@ bp = Blueprint("feeds", __name__)
 
 #: What ended longer ago is no longer in the calendars.
 KEPT_FOR = timedelta(days=180)
+#: How far the calendar of reserved windows goes.
+RESERVED_BACK, RESERVED_AHEAD = timedelta(days=90), timedelta(days=400)
 #: How long a calendar program may use its copy without asking.
 FRESH_SECONDS = 300
 STALE_SECONDS = 7 * 24 * 3600
@@ -80,6 +84,21 @@ def of_system(code: str) -> Response:
             abort(404)
         stories = _stories(calendars.site)
         return calendars.of_system(stories, code, language=_language(), url=_address())
+
+    return _answer(make)
+
+
+@bp.get("/calendar/reserved.ics")
+def of_reservations() -> Response:
+    """Answer the calendar of reserved windows: apart from the others, whose events are all maintenance notes."""
+
+    def make(calendars: CalendarFeeds) -> Feed:
+        with database().read() as session:
+            public = [each for each in reserved(session) if each.reservation.public]
+        # Whole days, so that the feed stays the same through the day.
+        today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        stretch = Interval(today - RESERVED_BACK, today + RESERVED_AHEAD)
+        return calendars.reserved(public, stretch, language=_language(), url=_address())
 
     return _answer(make)
 

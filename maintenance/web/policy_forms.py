@@ -167,7 +167,7 @@ class StretchForm(BaseForm):
         validate_choice=False,
     )
     start = StringField(lazy_gettext("From"))
-    end = StringField(lazy_gettext("To"))
+    end = StringField(lazy_gettext("Until"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

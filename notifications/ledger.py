@@ -57,6 +57,19 @@ class Claim:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """How one try ended, and who made it."""
+
+    found: Claim
+    outcome: Outcome
+    #: Under whose lease.
+    owner: str
+    transport: str
+    #: From -1 to 1: spreads the next tries of many.
+    jitter: float
+
+
 def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:
     """Return the condition with the states as literals: a partial index is used for nothing else."""
     found: ColumnElement[bool] = column.in_([literal_column(f"'{state}'") for state in states])
@@ -74,24 +87,17 @@ def suppression(channel: Any, address: Any, now: datetime) -> ColumnElement[bool
     )
 
 
-def record(
-    session: Session,
-    results: Sequence[tuple[Claim, Outcome]],
-    *,
-    owner: str,
-    transport: str,
-    now: datetime,
-    jitter: Sequence[float],
-) -> None:
+def record(session: Session, tries: Sequence[Try], *, now: datetime) -> None:
     """Write down how tries ended: the rows, and one event for each.
 
     A receipt that came before the answer stands; a row that was taken over by another sender
     meanwhile keeps its state, and the event tells of the try all the same.
     """
-    if not results:
+    if not tries:
         return
     changes, events = [], []
-    for (found, outcome), chance in zip(results, jitter, strict=True):
+    for tried in tries:
+        found, outcome = tried.found, tried.outcome
         state, due_at = outcome.state, None
         if outcome.failure is not None:
             step = after_failure(
@@ -100,7 +106,7 @@ def record(
                 now=now,
                 expires_at=found.expires_at,
                 retry_after=outcome.retry_after,
-                jitter=chance,
+                jitter=tried.jitter,
             )
             state, due_at = step.state, step.due_at
         if state is State.AMBIGUOUS:
@@ -112,7 +118,7 @@ def record(
         changes.append(
             {
                 "delivery": found.id,
-                "owner": owner,
+                "owner": tried.owner,
                 "new_state": state,
                 "new_due_at": due_at,
                 "new_finished_at": now if state.is_final else None,
@@ -120,12 +126,14 @@ def record(
                 "new_failure": outcome.failure or "",
                 "new_provider_id": outcome.provider_id,
                 "words": outcome.words,
-                "new_transport": outcome.transport or transport,
+                "new_transport": outcome.transport or tried.transport,
             }
         )
     session.connection().execute(_RECORD, changes)
     session.connection().execute(insert(DeliveryEventRow), events)
-    _suppress_after(session, results, now)
+    for tried in tries:
+        if tried.outcome.failure in _SUPPRESSING:
+            suppress(session, tried.found.id, reason=_SUPPRESSING[tried.outcome.failure], now=now)
 
 
 def _detail(outcome: Outcome, **more: Any) -> dict[str, Any]:
@@ -158,12 +166,6 @@ _RECORD = (
         transport=bindparam("new_transport"),
     )
 )
-
-
-def _suppress_after(session: Session, results: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-    for found, outcome in results:
-        if outcome.failure in _SUPPRESSING:
-            suppress(session, found.id, reason=_SUPPRESSING[outcome.failure], now=now)
 
 
 #: Failures after which an address gets nothing more on its channel, and the reason that is noted.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import secrets
 import socket
 from collections import OrderedDict
@@ -29,6 +28,7 @@ from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
 from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
 from notifications.retries import FailureClass, State
+from notifications.turns import Turn, Written, desk_of
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +100,9 @@ class _Sender:
         self._database = runtime.database
         self._transport = transport
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
+        self._desk = desk_of(self._database)
+        #: Whether anything went through since that was last noted.
+        self._went = False
         #: Batches in a row of which nobody knows whether anything left.
         self._doubts = 0
 
@@ -107,6 +110,8 @@ class _Sender:
         """Claim some deliveries and send them; return how many tries were made."""
         claimed_at = self._runtime.clock()
         with self._database.write() as session:
+            if self._went:
+                stopping.all_is_well(session, self._transport.channel)
             claims = claiming.claim(
                 session,
                 self._transport.channel,
@@ -114,35 +119,42 @@ class _Sender:
                 limit=BATCHES_PER_CLAIM * self._transport.batch_size,
                 now=claimed_at,
             )
+        self._went = False
         results: list[tuple[Claim, Outcome]] = []
-        trouble, tried, went = "", 0, False
+        trouble, tried, begun = "", 0, 0
         for batch in _batches(claims, self._transport.batch_size):
-            now = self._runtime.clock()
-            if trouble or stop() or now - claimed_at > PATIENCE:
+            if trouble or stop() or self._runtime.clock() - claimed_at > PATIENCE:
                 break
             # One commit for both: the last batch's outcomes, and that this one goes out.
-            with self._database.write() as session:
-                self._record(session, results, now)
-                ours = claiming.mark_sending(
-                    session, [c.id for c in batch], owner=self._owner, transport=self._transport.name, now=now
-                )
-            results = self._send([found for found in batch if found.id in ours], now)
+            written = self._write(results, [found.id for found in batch])
+            begun += len(batch)
+            results = self._send([found for found in batch if found.id in written.ours], written.at)
             tried += len(results)
-            went = went or any(outcome.failure is None for _, outcome in results)
+            self._went = self._went or any(outcome.failure is None for _, outcome in results)
             trouble = self._trouble(results)
-        now = self._runtime.clock()
-        if claims:
-            with self._database.write() as session:
-                self._record(session, results, now)
-                claiming.release(session, [found.id for found in claims], owner=self._owner)
-                if went:
-                    stopping.all_is_well(session, self._transport.channel)
-                if trouble:
-                    is_config = all(outcome.failure is FailureClass.CONFIG for _, outcome in results)
-                    stopping.note_trouble(
-                        session, self._transport.channel, words=trouble, is_config=is_config, now=now
-                    )
+        if results:
+            self._write(results, [])
+        if trouble or begun < len(claims):
+            self._leave([found.id for found in claims[begun:]], trouble, results)
         return tried
+
+    def _write(self, results: Sequence[tuple[Claim, Outcome]], following: Sequence[int]) -> Written:
+        turn = Turn(self._owner, self._transport.name, results, following)
+        return self._desk.take(turn, self._runtime.clock)
+
+    def _leave(self, ids: Sequence[int], trouble: str, results: Sequence[tuple[Claim, Outcome]]) -> None:
+        """Give back what was not begun with, and say what is wrong with the channel."""
+        channel = self._transport.channel
+        with self._database.write() as session:
+            claiming.release(session, ids, owner=self._owner)
+            if trouble:
+                if self._went:
+                    stopping.all_is_well(session, channel)
+                is_config = all(outcome.failure is FailureClass.CONFIG for _, outcome in results)
+                stopping.note_trouble(
+                    session, channel, words=trouble, is_config=is_config, now=self._runtime.clock()
+                )
+                self._went = False
 
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
         if not claims:
@@ -160,16 +172,6 @@ class _Sender:
             words = f"{type(error).__name__}: {error}"
         doubt = Outcome(State.AMBIGUOUS, words=words, failure=FailureClass.AMBIGUOUS)
         return [(found, outcomes.get(found.id, doubt)) for found in claims]
-
-    def _record(self, session: Session, results: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        ledger.record(
-            session,
-            results,
-            owner=self._owner,
-            transport=self._transport.name,
-            now=now,
-            jitter=[random.uniform(-1, 1) for _ in results],  # noqa: S311 - spreads a crowd, guards nothing
-        )
 
     def _trouble(self, results: Sequence[tuple[Claim, Outcome]]) -> str:
         """Return why the rest of a claim is not tried now: our own fault, nothing processed, nothing but doubts."""

@@ -124,7 +124,10 @@ def _from(source: Source, catalogue: Catalogue | None) -> PolicyBook:
     for kind in ENTRIES:
         for position, each in enumerate(getattr(entry, kind)):
             place = checked.place((kind, position))
-            found.append((Policy(kind, _in_zone(each, there), there), place))
+            policy = Policy(kind, _in_zone(each, there), getattr(each, "timezone", None) or there)
+            found.append((policy, place))
+            if not checked.is_wrong(place, "start", "end"):
+                problems += [Problem(p.message, (*place, *p.path)) for p in _backwards(policy)]
             if catalogue is not None:
                 problems += [Problem(p.message, (*place, *p.path)) for p in _unknown(each, catalogue)]
     problems += _doubles(found)
@@ -138,6 +141,13 @@ def _in_zone(entry: PolicyEntry, timezone: str) -> PolicyEntry:
     if "timezone" in type(entry).model_fields and getattr(entry, "timezone") is None:  # noqa: B009
         return entry.model_copy(update={"timezone": timezone})
     return entry
+
+
+def _backwards(policy: Policy) -> Iterator[Problem]:
+    """Yield that a freeze ends before it starts, on the clock of its zone."""
+    value = policy.value()
+    if isinstance(value, Freeze) and value.end <= value.start:
+        yield Problem("The freeze ends before it starts; give it an `end` after its `start`.", ("end",))
 
 
 def _doubles(found: Iterable[tuple[Policy, tuple[str | int, ...]]]) -> Iterator[Problem]:

@@ -135,7 +135,7 @@ down_at_once: [{code: D, name: d, at_most: -1}]
 """
     assert mistakes_in(raw, catalogue=estate()) == [
         "p.yaml:1: timezone: There is no time zone “Europe/Lisbonne”; use an IANA name such as Europe/Lisbon.",
-        "p.yaml:3: freezes[0]: The freeze ends before it starts; give it an `end` after its `start`.",
+        "p.yaml:3: freezes[0].end: The freeze ends before it starts; give it an `end` after its `start`.",
         "p.yaml:4: freezes[1].scope.systems[0]: There is no system PEMM in the catalogue. Did you mean `PEM`?",
         "p.yaml:4: freezes[1].scope.tags[0]: No system has the tag “nationl”. Did you mean `national`?",
         "p.yaml:5: freezes[2].code: B stands twice, first as entry 2 of `freezes`; give one another code.",
@@ -155,14 +155,21 @@ down_at_once: [{code: D, name: d, at_most: -1}]
     ]
 
 
+def test_a_freeze_without_an_end_is_told_that_alone() -> None:
+    assert mistakes_in(b"freezes: [{code: F, name: f, start: 2026-03-29T01:30}]") == [
+        "p.yaml:1: freezes[0].end: `end` is missing; add it."
+    ]
+
+
 def test_a_freeze_whose_wall_times_are_one_instant_is_refused() -> None:
     raw = b"""\
+timezone: Europe/Lisbon
 freezes:
-  - {code: F, name: f, timezone: Europe/Lisbon, start: 2026-03-29T01:30, end: 2026-03-29T02:30}
+  - {code: F, name: f, start: 2026-03-29T01:30, end: 2026-03-29T02:30}
 """
     # 01:30 is skipped that night, and read as 02:30.
     assert mistakes_in(raw) == [
-        "p.yaml:2: freezes[0]: The freeze ends before it starts; give it an `end` after its `start`."
+        "p.yaml:3: freezes[0].end: The freeze ends before it starts; give it an `end` after its `start`."
     ]
 
 

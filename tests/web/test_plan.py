@@ -218,6 +218,14 @@ def test_time_that_cannot_be_read_is_said_and_kept(
     assert f'value="{typed}"' in refused.text or not typed
 
 
+def test_system_account_is_called_by_what_it_is(planner: FlaskClient, runtime: Runtime) -> None:
+    case.announce(runtime)
+    page = planner.get(f"/plan/{REF}?lang=pt").text
+
+    assert "pelo relógio ou por um comando" in page
+    assert " system" not in page.split("<main")[1].split("</main>")[0].replace("system-", "")
+
+
 def test_hold_keeps_the_clock_from_starting_and_release_lets_it(
     planner: FlaskClient, runtime: Runtime, clock: MovedClock
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -249,3 +249,20 @@ def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ..
             if member not in catalogue.systems:
                 hint = did_you_mean(member, catalogue.systems) or " Add it, or correct the code."
                 yield Problem(f"{system.code} needs {member}, which is not in the catalogue.{hint}", where)
+
+
+def what_decides(catalogue: Catalogue, reach: Iterable[str]) -> Catalogue:
+    """Return the part of the catalogue that decides about these systems: they, and all that they rest on."""
+    found = dict.fromkeys(reach)
+    queue: list[str] = list(found)
+    for code in queue:
+        for member in _members(catalogue, code):
+            if member not in found and member in catalogue.systems:
+                found[member] = None
+                queue.append(member)
+    return replace(catalogue, systems={code: catalogue.systems[code] for code in found})
+
+
+def _members(catalogue: Catalogue, code: str) -> Iterator[str]:
+    for need in catalogue.systems[code].needs:
+        yield from need.of

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from maintenance.catalogue import Catalogue
+from maintenance.catalogue import Catalogue, what_decides
 from maintenance.clashes import Clash, clashes_between, in_order
 from maintenance.forecast import hull
 from maintenance.harm import Clock, Profile, Weights, counted_volumes, weighted_hours
@@ -83,6 +83,7 @@ def find_slots(
     policies: Policies | None = None,
     weights: Weights | None = None,
     blocked: bool = False,
+    apart: timedelta = timedelta(0),
 ) -> tuple[Slot, ...]:
     """Return the starts that harm least, the best first, equal ones by time.
 
@@ -98,6 +99,7 @@ def find_slots(
         policies: What clashes besides plans.
         weights: What counts how much.
         blocked: Whether starts that a clash blocks are among them, or left out.
+        apart: How far from each better slot: a quarter of an hour later is seldom another night.
     """
     search = _Search(catalogue, plan, list(others), earliest, latest, now, policies, weights or Weights())
     last = latest - (plan.end - plan.start)
@@ -109,6 +111,8 @@ def find_slots(
     found: list[Slot] = []
     while heap and len(found) < count:
         _, start = heapq.heappop(heap)
+        if any(abs(start - better.start) < apart for better in found):
+            continue
         if start in harmed:
             slot = search.slot(start)
             if blocked or not slot.is_blocked:
@@ -138,7 +142,7 @@ class _Search:
         self.plan, self.now, self.policies, self.weights = shifted(plan, plan.start), now, policies, weights
         self.whole = catalogue
         self.reach = catalogue.reached_from(plan.systems)
-        self.catalogue = _what_matters(catalogue, self.reach)
+        self.catalogue = what_decides(catalogue, self.reach)
         self.tail = timedelta(microseconds=self.catalogue.graph.longest_tail)
         self.length = self.plan.end - self.plan.start
         hulls = [(h, other) for other in others if other.reference != plan.reference and (h := hull(other))]
@@ -331,20 +335,3 @@ def _sum_at(ticks: Sequence[int], sums: Sequence[float], tick: int) -> float:
         return sums[-1]
     share = (tick - ticks[position - 1]) / (ticks[position] - ticks[position - 1])
     return sums[position - 1] + share * (sums[position] - sums[position - 1])
-
-
-def _what_matters(catalogue: Catalogue, reach: Sequence[str]) -> Catalogue:
-    """Return the part of the catalogue that decides about these systems: they, and all that they rest on."""
-    found = dict.fromkeys(reach)
-    queue: list[str] = list(found)
-    for code in queue:
-        for member in _members(catalogue, code):
-            if member not in found and member in catalogue.systems:
-                found[member] = None
-                queue.append(member)
-    return replace(catalogue, systems={code: catalogue.systems[code] for code in found})
-
-
-def _members(catalogue: Catalogue, code: str) -> Iterator[str]:
-    for need in catalogue.systems[code].needs:
-        yield from need.of

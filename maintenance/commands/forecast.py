@@ -12,10 +12,11 @@ import click
 
 from maintenance.catalogue import Catalogue
 from maintenance.clashes import Clash, find_clashes, in_order, warnings_of
-from maintenance.commands.reports import forecast_document, forecast_report
+from maintenance.commands.reports import estimated, forecast_document, forecast_report, harm_document
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem
 from maintenance.forecast import forecast as forecast_of
+from maintenance.harm import harm_of
 from maintenance.interventions import Plan
 from maintenance.policies import Policies
 from maintenance.policy_book import read_policies
@@ -62,12 +63,18 @@ def forecast(
     windows = forecast_of(catalogue, read)
     clashes = _clashes(catalogue, read, policies, runtime.clock())
     warnings = [(plan, problem) for plan in read for problem in warnings_of(plan)]
+    harm = harm_of(catalogue, windows).items()
     if as_json:
-        click.echo(json.dumps(forecast_document(windows, clashes, warnings), ensure_ascii=False, indent=1))
+        document = forecast_document(windows, clashes, warnings)
+        if harm:
+            document["harm"] = harm_document(harm)
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
     else:
         zones = {plan.timezone for plan in read}
         shown_in = zones.pop() if len(zones) == 1 else catalogue.timezone
         click.echo("\n".join(forecast_report(windows, clashes, warnings, shown_in)))
+        if harm:
+            click.echo(f"\nEstimated to fall into these windows: {estimated(harm)}.")
     if fail_on and (any(c.blocks for c in clashes) or (fail_on == "warn" and (clashes or warnings))):
         click.get_current_context().exit(1)
 

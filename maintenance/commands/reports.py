@@ -9,6 +9,7 @@ from typing import Any
 from maintenance.clashes import Clash
 from maintenance.errors import Problem
 from maintenance.interventions import Plan, Window
+from maintenance.texts import Text
 from maintenance.windows import zone
 
 
@@ -90,6 +91,29 @@ def window_lines(windows: Sequence[Window], shown_in: str) -> list[str]:
         for window in windows
     ]
     return [f"Windows: {len(windows)}, times of {shown_in}", "", *table(rows)]
+
+
+def harm_document(harm: Iterable[tuple[Text, float]]) -> list[dict[str, Any]]:
+    """Return estimated harm as JSON holds it, unit by unit."""
+    return [{"unit": unit.document(), "amount": round(amount)} for unit, amount in harm]
+
+
+def estimated(harm: Iterable[tuple[Text, float]]) -> str:
+    """Return estimated harm in words, the largest first; "" where no volume is known."""
+    ordered = sorted(harm, key=lambda pair: -pair[1])
+    return ", ".join(f"about {two_figures(amount)} {unit.in_language('en')}" for unit, amount in ordered)
+
+
+def two_figures(amount: float) -> str:
+    """Return an estimate without pretending to know its last digits: two figures, thousands apart.
+
+    >>> two_figures(43_123), two_figures(87.6), two_figures(99.8)
+    ('43,000', '88', '100')
+    """
+    if amount < 100:
+        return str(round(amount))
+    digits = len(str(int(amount))) - 2
+    return f"{round(amount, -digits):,.0f}"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:

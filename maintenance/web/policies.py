@@ -111,6 +111,9 @@ def edit(code: str) -> ResponseReturnValue:
     """Change a policy; a retired one is in force again when it is saved."""
     with database().read() as session:
         row = get_policy_row(session, code)
+    if row.kind not in FORMS:
+        # Reservations come from documents; their occurrences are changed by `janela reservations`.
+        abort(404)
     if request.method == "POST":
         return _save(row.kind, FORMS[row.kind](request.form), row)
     form = FORMS[row.kind]()

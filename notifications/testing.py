@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 
 from maintenance.runtime import Runtime
 from notifications import channels, mail
-from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.parcels import FIRST_TEST, Outcome, Parcel
 from notifications.rehearsal import Rehearsal, Variant
 
 #: Written before the subject; the same in every language, so that a rule of a mailbox can look for it.
 MARK = "[Test]"
-#: Numbers from here on are no delivery's: the transports want one, and a bounce of a test finds no row.
-_FIRST_NUMBER = 9_000_000_000
 
 
 def send_test(
@@ -45,7 +43,7 @@ def send_test(
         language=variant.reader.language,
         at=now,
     )
-    number = _FIRST_NUMBER + secrets.randbelow(900_000_000)
+    number = FIRST_TEST + secrets.randbelow(900_000_000)
     parcel = Parcel(
         delivery_id=number,
         recipient=to,

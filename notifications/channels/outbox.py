@@ -13,7 +13,7 @@ from pathlib import Path
 
 from maintenance.settings import Settings
 from notifications import mail
-from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.parcels import FIRST_TEST, Outcome, Parcel
 from notifications.errors import UnusableAddress
 from notifications.retries import FailureClass, State
 
@@ -40,6 +40,11 @@ class Item:
     #: email, sms, webhook or chat.
     channel: str
     path: Path
+
+    @property
+    def is_test(self) -> bool:
+        """Return whether somebody sent it to themselves; the ledger knows nothing of it then."""
+        return self.delivery_id >= FIRST_TEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from notifications.retries import FailureClass, State
 
+#: Numbers from here on are no delivery's but those of tests that people send to themselves: a transport wants
+#: one, and a bounce of a test finds no row.
+FIRST_TEST = 9_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:

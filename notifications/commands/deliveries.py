@@ -64,8 +64,7 @@ def list_(
             return
         _list_notices(session, reference, limit)
         for trouble in queries.troubles(session, runtime.clock()):
-            how = f"failed {trouble.failures} times" if trouble.failures else "is paused"
-            click.echo(f"! {trouble.what} {trouble.name} {how}: {trouble.words}", err=True)
+            click.echo(_trouble(trouble), err=True)
 
 
 def _trouble(trouble: queries.Trouble) -> str:
@@ -74,7 +73,8 @@ def _trouble(trouble: queries.Trouble) -> str:
             f"! channel {trouble.name} is stopped: {trouble.words or 'no reason given'}; "
             f"`janela deliveries resume {trouble.name}` lets it go on"
         )
-    return f"! {trouble.what} {trouble.name} failed {trouble.failures} times: {trouble.words}"
+    how = f"failed {trouble.failures} times" if trouble.failures else "is paused"
+    return f"! {trouble.what} {trouble.name} {how}: {trouble.words}"
 
 
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:

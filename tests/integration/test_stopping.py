@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
+from app import cli
 from maintenance.catalogue import Institution
 from maintenance.database import Database
 from maintenance.errors import NotFound, StepRefused
@@ -295,3 +297,22 @@ def test_quiet_hours_of_the_directory_reach_the_address(installation: Runtime, c
             found.append(session.scalars(select(RecipientRow.quiet_hours)).one())
 
     assert found == ["22:00-08:00", "21:00-09:00"]
+
+
+def test_commands_stop_resume_and_say_who_did(installation: Runtime, clock: MovedClock) -> None:
+    ids = queue(installation.database, addresses(2), now=clock.now)
+    notice = notice_of(installation, ids[0]).public_id
+
+    def janela(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["deliveries", *arguments], obj=installation)
+
+    assert janela("pause", "sms", "--reason", "no money").exit_code == 0
+    assert janela("pause", notice).exit_code == 0
+    listed = janela("list").output
+    assert "channel sms is stopped: no money" in listed
+    assert "paused" in listed
+    assert drain(installation, ScriptedTransport()) == 0
+    assert janela("resume", notice).exit_code == 0
+    assert drain(installation, ScriptedTransport()) == 2
+    assert "system  resumed notice" in janela("acts").output
+    assert janela("pause", "pigeon").exit_code != 0

@@ -62,6 +62,9 @@ def test_planner_sends_a_variant_to_themselves_and_readers_get_nothing(app: Flas
     assert mail["Subject"].startswith("[Test] ")
     assert mail["To"].addresses[0].addr_spec == acts(runtime)[0][0]
     assert acts(runtime)[0][1:] == ("tested", case.REFERENCE)
+    kept = client.get(f"/outbox/{item.delivery_id}").text
+    assert "[Test]" in kept
+    assert f"/deliveries/{item.delivery_id}" not in kept, "there is no such delivery to look at"
     with runtime.database.read() as session:
         assert session.scalar(select(func.count(NoticeRow.id))) == 0
         assert session.scalar(select(func.count(DeliveryRow.id))) == 0
@@ -125,7 +128,7 @@ def test_senders_rate_is_held_against_the_time_there_is(app: Flask) -> None:
     said = words_of(client.get(MESSAGES).text)
 
     assert "All SMS leave in time" in said
-    assert "2 parts in all, 1 recipient; about 0.09 EUR" in said
+    assert "2 parts in all, 1 recipient; about 0.09 EUR; they take less than a minute" in said
 
 
 def test_unknown_rate_is_said(app: Flask) -> None:

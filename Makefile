@@ -9,7 +9,7 @@ MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade
 
-.PHONY: help run setup setup-extras test lint format lock demo-reset translations screenshots bench-planning clean
+.PHONY: help run setup setup-extras test lint format lock demo-reset translations screenshots test-crash bench-planning bench-delivery clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ setup-extras: setup ## The same with what only some need: PostgreSQL, Celery, ch
 
 test: .venv/installed-dev .venv/translated ## Set up and run all tests
 	$(BIN)/python -m pytest
+
+test-crash: .venv/installed-dev .venv/translated ## Kill, restart and lose what delivery needs, for a quarter of an hour
+	JANELA_TEST_KILLS=20 JANELA_TEST_RECIPIENTS=10000 $(BIN)/python -m pytest tests/integration/test_crash.py tests/integration/test_crash_of_others.py
 
 lint: .venv/installed-dev ## Check style, types and imports
 	$(BIN)/ruff format --check .
@@ -51,6 +54,9 @@ translations: .venv/installed-dev ## Collect new sentences into translations/*/L
 
 bench-planning: .venv/installed-dev ## Measure planning on an estate of 182,500 systems
 	.venv/bin/python -m benchmarks.planning
+
+bench-delivery: .venv/installed-dev ## Measure a notice to 126,683 mailboxes, next to smtp-source (needs Debian's postfix package)
+	$(BIN)/python -m benchmarks.delivery
 
 clean: ## Remove what setup made; the data in instance/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -96,6 +96,8 @@ class SmtpListener:
     connections: int = 0
     #: Every command, in the order in which the listener read it.
     commands: list[str] = field(default_factory=list)
+    #: Where it listens; 0 is any free port.
+    fixed_port: int = 0
 
     def __post_init__(self) -> None:
         self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
@@ -111,8 +113,13 @@ class SmtpListener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self.vanish()
+
+    def vanish(self) -> None:
+        """Close everything at once and listen no more; once gone, do nothing."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
 
     @property
     def url(self) -> str:
@@ -131,7 +138,7 @@ class SmtpListener:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Conversation(self), "127.0.0.1", 0)
+            self._loop.create_server(lambda: _Conversation(self), "127.0.0.1", self.fixed_port)
         )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()

@@ -81,4 +81,6 @@ def _lines(report: PolicyReport, *, dry_run: bool) -> Iterator[str]:
 def _value(value: Any) -> str:
     if value in (None, "", []):
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -107,3 +107,30 @@ def test_one_reference_twice_is_refused_with_a_sentence(runtime: Runtime, files:
     result = run(runtime, "--catalogue", files["catalogue"], files["plan"], files["plan"])
     assert result.exit_code == 1
     assert "give each plan once" in result.output
+
+
+def test_plans_are_held_against_a_policy_document(
+    runtime: Runtime, files: dict[str, str], tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text("holidays: [{code: PT, name: Feriados, country: PT}]", encoding="utf-8")
+    arguments = ("--catalogue", files["catalogue"], "--policies", str(policies), files["plan"])
+
+    result = run(runtime, *arguments, "--json", "--fail-on", "block")
+
+    # 1 December: Restoration of Independence.
+    assert [(c["kind"], c["severity"]) for c in json.loads(result.output)["clashes"]] == [("holiday", "warn")]
+    assert result.exit_code == 0
+    assert run(runtime, *arguments, "--fail-on", "warn").exit_code == 1
+
+
+def test_a_mistake_in_the_policies_is_told_and_nothing_is_forecast(
+    runtime: Runtime, files: dict[str, str], tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text("freezes: [{code: F, name: F, scope: {systems: [PME]}}]", encoding="utf-8")
+
+    result = run(runtime, "--catalogue", files["catalogue"], "--policies", str(policies), files["plan"])
+
+    assert result.exit_code != 0
+    assert "There is no system PME in the catalogue. Did you mean `PEM`?" in result.output

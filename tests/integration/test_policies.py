@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
-from maintenance import policy_editing, scheduling
+from app import cli, create_runtime
+from maintenance import policy_editing, scheduling, schema
 from maintenance.database import Database
 from maintenance.errors import Blocked, StaleEdit, StepRefused
 from maintenance.events import InterventionAnnounced, InterventionMoved, PoliciesChanged
@@ -16,7 +20,9 @@ from maintenance.policy_book import PolicyBook, policies_from_document
 from maintenance.policy_editing import PolicyChange, compare_policies, import_policies
 from maintenance.policy_store import get_policy_row, load_book, load_policies, policy_of
 from maintenance.queries import event_of
+from maintenance.settings import Settings
 from tests.builders import a_phase, a_plan, a_system, at
+from tests.conftest import MovedClock
 from tests.lives import APPROVER, MORNING, PLANNER, announced, current, import_pair, import_systems
 
 FREEZE = {"code": "F", "name": "Freeze", "start": "2026-06-07T00:00", "end": "2026-06-09T00:00"}
@@ -175,3 +181,26 @@ def test_a_yearly_budget_counts_plans_of_other_months(any_database: Database) ->
         kinds = [clash.kind for clash in scheduling.preview(session, later, now=MORNING).clashes]
 
     assert "over-budget" in kinds
+
+
+def test_the_command_imports_a_file_or_says_what_it_would_change(settings: Settings, tmp_path: Path) -> None:
+    runtime = create_runtime(settings, clock=MovedClock(at(8)))
+    schema.upgrade(runtime.database)
+    file = tmp_path / "policies.yaml"
+    file.write_text("notices: [{code: DAY, name: A day, at_least: P1D}]", encoding="utf-8")
+
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(cli, ["policies", "import", str(file), *arguments], obj=runtime)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    entry = '{"kind": "notices", "code": "DAY", "name": "A day", "at_least": "P1D"}'
+    assert said("--dry-run") == f"DAY  new: {entry}\nNothing was changed: this was a dry run.\n"
+    assert said() == f"DAY  new: {entry}\n"
+    assert said() == "Nothing differs; nothing was changed.\n"
+    file.write_text("notices: [{code: DAY, name: A day, at_least: P2D}]", encoding="utf-8")
+    assert said() == "DAY  at_least: P1D → P2D\n"
+    file.write_text("timezone: UTC", encoding="utf-8")
+    assert "left in force: DAY" in said("--dry-run")
+    assert said("--prune") == "DAY  retired: no → yes\n"
+    runtime.database.dispose()

@@ -54,6 +54,9 @@ def celery_app(settings: Settings, channel_names: Iterable[str]) -> Celery:
     app.conf.update(
         task_queues=[_queue(settings, channel) for channel in channel_names],
         task_create_missing_queues=False,
+        # Celery's own names are one for all who use the broker.
+        task_default_queue=settings["BROKER_QUEUE"],
+        task_default_exchange=settings["BROKER_QUEUE"],
         task_default_queue_type="quorum",
         task_ignore_result=True,
         # A task counts as done when its work is, and one whose process was killed goes back to the queue.
@@ -173,6 +176,9 @@ def _connection(app: Celery) -> Connection:
             "confirm_publish": True,
             "read_timeout": _TIMEOUT_SECONDS,
             "write_timeout": _TIMEOUT_SECONDS,
+            # The same in the words of Redis.
+            "socket_timeout": _TIMEOUT_SECONDS,
+            "socket_connect_timeout": _TIMEOUT_SECONDS,
             "max_retries": 0,
         },
     )

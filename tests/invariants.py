@@ -9,15 +9,19 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
+from notifications.claims import URGENT
 from notifications.models import (
     DeliveryEventRow,
     DeliveryRow,
     MessageRow,
     NoticeRow,
     RecipientRow,
+    ScopeRow,
     SuppressionRow,
 )
+from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
+from notifications.sending import PATIENCE
 from notifications.timetable import NoticeKind
 
 
@@ -33,6 +37,7 @@ def violations(session: Session) -> Iterator[str]:
     yield from _recipients_left_out(session)
     yield from _sent_too_late(session)
     yield from _sent_to_suppressed(session)
+    yield from _sent_in_quiet_hours(session)
     yield from _sent_out_of_order(session)
     yield from _outcomes_without_a_try(session)
     yield from _repetitions_without_a_doubt(session)
@@ -72,6 +77,27 @@ def _sent_too_late(session: Session) -> Iterator[str]:
         )
     ):
         yield f"delivery {id_} went out at {tried_at}, useless since {expires_at}"
+
+
+def _sent_in_quiet_hours(session: Session) -> Iterator[str]:
+    """A message that was claimed just before they began may still go: the last try is looked at that much earlier.
+
+    Holds as long as the directory did not change since.
+    """
+    rows = session.execute(
+        select(DeliveryRow.id, DeliveryRow.tried_at, RecipientRow.quiet_hours, ScopeRow.timezone)
+        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
+        .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+        .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
+        .where(
+            RecipientRow.quiet_hours != "", DeliveryRow.priority > URGENT, DeliveryRow.tried_at.is_not(None)
+        )
+    )
+    for id_, tried_at, hours, timezone in rows:
+        read = read_quiet_hours(hours)
+        claimed_at = tried_at - PATIENCE
+        if read and quiet_until(read, timezone, tried_at) and quiet_until(read, timezone, claimed_at):
+            yield f"delivery {id_} went out at {tried_at}, in the quiet hours {hours} of {timezone}"
 
 
 def _sent_to_suppressed(session: Session) -> Iterator[str]:

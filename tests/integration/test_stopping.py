@@ -24,6 +24,7 @@ from notifications.retries import FailureClass
 from notifications.retries import State as S
 from notifications.sending import drain
 from tests.conftest import MovedClock
+from tests.invariants import assert_sound
 from tests.ledgers import ScriptedTransport, addresses, delivery, failed, history, queue, states
 
 CHIEF = Actor("chief@example.org", Role.APPROVER)
@@ -240,6 +241,10 @@ def test_message_is_held_until_the_quiet_hours_of_its_reader_end(
     clock.move_to(datetime(2019, 11, 29, 8, 0, tzinfo=UTC))
     drain(installation, ScriptedTransport())
     assert history(installation.database, quiet) == [("held", "held"), ("attempt", "accepted")]
+    assert_sound(installation.database)
+    leave_alone(installation, "07:00-09:00", "reader0@example.org")
+    with pytest.raises(AssertionError, match="in the quiet hours 07:00-09:00"):
+        assert_sound(installation.database)
 
 
 def test_message_that_would_be_useless_by_morning_expires(installation: Runtime, clock: MovedClock) -> None:

@@ -117,6 +117,16 @@ def harm_of(
     return found
 
 
+def two_figures(amount: float) -> int:
+    """Return an estimate without pretending to know its last digits.
+
+    >>> two_figures(43_123), two_figures(87.6), two_figures(99.8)
+    (43000, 88, 100)
+    """
+    whole = round(amount)
+    return round(whole, 2 - len(str(abs(whole)))) if abs(whole) >= 100 else whole
+
+
 def weighted_hours(line: Line, clock: Clock, weights: Weights) -> float:
     """Return the average hours of a line, each with the weight of its impact."""
     return sum(

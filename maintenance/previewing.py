@@ -12,11 +12,13 @@ from maintenance.catalogue_store import load_catalogue
 from maintenance.checking import clashes_of
 from maintenance.clashes import Clash, warnings_of
 from maintenance.errors import Problem
+from maintenance.harm import harm_of
 from maintenance.interventions import Plan, Window
 from maintenance.lifecycle import RunState
 from maintenance.publishing import counts, effect_of, standing, standing_if_counted
 from maintenance.queries import find_intervention, get_intervention
 from maintenance.shown import WindowsChange
+from maintenance.texts import Text
 
 #: Stands for a plan that has no reference yet.
 UNNAMED = "NEW"
@@ -31,6 +33,8 @@ class Preview:
     warnings: tuple[Problem, ...]
     #: Other announced plans whose windows the step would alter.
     altered: tuple[WindowsChange, ...]
+    #: How much is estimated to fall into the windows, per unit.
+    harm: tuple[tuple[Text, float], ...] = ()
 
     @property
     def blocks(self) -> bool:
@@ -74,4 +78,5 @@ def _preview(
         clashes=clashes_of(session, catalogue, checked, now=now),
         warnings=warnings_of(checked),
         altered=effect.altered,
+        harm=tuple(harm_of(catalogue, effect.windows).items()),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from maintenance.clashes import Clash
 from maintenance.errors import Problem
+from maintenance.harm import two_figures
 from maintenance.interventions import Plan, Window
 from maintenance.texts import Text
 from maintenance.windows import zone
@@ -101,19 +102,7 @@ def harm_document(harm: Iterable[tuple[Text, float]]) -> list[dict[str, Any]]:
 def estimated(harm: Iterable[tuple[Text, float]]) -> str:
     """Return estimated harm in words, the largest first; "" where no volume is known."""
     ordered = sorted(harm, key=lambda pair: -pair[1])
-    return ", ".join(f"about {two_figures(amount)} {unit.in_language('en')}" for unit, amount in ordered)
-
-
-def two_figures(amount: float) -> str:
-    """Return an estimate without pretending to know its last digits: two figures, thousands apart.
-
-    >>> two_figures(43_123), two_figures(87.6), two_figures(99.8)
-    ('43,000', '88', '100')
-    """
-    if amount < 100:
-        return str(round(amount))
-    digits = len(str(int(amount))) - 2
-    return f"{round(amount, -digits):,.0f}"
+    return ", ".join(f"about {two_figures(amount):,} {unit.in_language('en')}" for unit, amount in ordered)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, current_app, render_template
 from flask.typing import ResponseReturnValue
@@ -26,11 +26,14 @@ from maintenance.queries import (
     plan_of,
     windows_of,
 )
+from maintenance.recurrence import Occurrence, occurrences_of
+from maintenance.reserving import reserved
 from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now
 from maintenance.web.plan_changes import changes_between
 from maintenance.web.plan_preview import grouped, listed
 from maintenance.web.systems_search import names_of
+from maintenance.windows import Interval
 
 bp = Blueprint("plan", __name__, url_prefix="/plan")
 
@@ -52,6 +55,8 @@ MAIN_STEPS = (
 )
 #: Finished interventions that the overview lists; the history has them all.
 FINISHED_LISTED = 20
+#: How far ahead, and how many at most, reserved windows are listed.
+RESERVED_AHEAD, RESERVED_LISTED = timedelta(days=56), 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,14 @@ def overview() -> ResponseReturnValue:
             open_cases=[case for case in cases if case.run in OPEN],
             drafts=[case for case in cases if case.run is RunState.PLANNED],
             finished=[case for case in cases if case.run in (RunState.COMPLETED, RunState.CANCELLED)],
+            reserved=_reserved(session, at),
         )
+
+
+def _reserved(session: Session, at: datetime) -> Sequence[Occurrence]:
+    """Return the next windows kept free for work."""
+    known = [each.reservation for each in reserved(session)]
+    return occurrences_of(known, Interval(at, at + RESERVED_AHEAD))[:RESERVED_LISTED]
 
 
 def _shown_rows(session: Session) -> Sequence[InterventionRow]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Flask
 from flask_babel import gettext, lazy_gettext
 
 from maintenance.events import Event
+from maintenance.harm import two_figures
 from maintenance.interventions import InterventionClass, PhaseKind
 from maintenance.lifecycle import Role, Step
 from maintenance.texts import Text
 from maintenance.web.forms import label_of
+from maintenance.web.languages import page_language
 from maintenance.web.plan_preview import spans
+from maintenance.web.presentation import number
+
+
+def harm_words(harm: Iterable[tuple[Text, float]]) -> str:
+    """Return how much falls into windows, the largest first: an estimate, so of two figures only."""
+    return ", ".join(
+        gettext(
+            "about %(amount)s %(unit)s",
+            amount=number(two_figures(amount)),
+            unit=unit.in_language(page_language()),
+        )
+        for unit, amount in sorted(harm, key=lambda pair: -pair[1])
+    )
+
 
 ROLE_WORDS = {
     Role.READER: lazy_gettext("Reader: sees everything, changes nothing"),
@@ -85,7 +103,7 @@ EVENT_WORDS = {
 
 def init_app(app: Flask) -> None:
     """Make the filters known to every template."""
-    for function in (role_label, class_label, phase_kind, step_button, log_label, log_detail):
+    for function in (role_label, class_label, phase_kind, step_button, log_label, log_detail, harm_words):
         app.add_template_filter(function)
     app.add_template_filter(Text.of, "as_text")
     app.add_template_filter(spans, "window_spans")

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from app import cli, create_app, create_runtime
 from maintenance import schema
 from maintenance.events import PoliciesChanged
-from maintenance.lifecycle import SYSTEM
+from maintenance.lifecycle import SYSTEM, Role
 from maintenance.policy_book import policies_from_document
 from maintenance.policy_editing import import_policies
 from maintenance.queries import event_of, unhandled_events
@@ -22,6 +22,7 @@ from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from tests.conftest import MovedClock
 from tests.web import case
+from tests.web.signed_in import client_of
 
 MONTHLY = {
     "code": "MONTHLY",
@@ -140,3 +141,11 @@ def test_internal_windows_are_in_no_calendar_and_reserved_ones_in_no_other(
     case.load_catalogue(runtime)
     case.announce(runtime)
     assert list(events(client, "/calendar/all.ics")) == [f"{case.REFERENCE}.p1"]
+
+
+def test_workspace_lists_what_comes_and_that_it_need_not_be_used(runtime: Runtime) -> None:
+    run(runtime, "cancel", "MONTHLY", "2019-12-14", "--reason", "Christmas market")
+    page = " ".join(client_of(create_app(runtime), runtime, Role.READER).get("/plan/?lang=en").text.split())
+    assert "not used unless work is announced in them" in page
+    assert "Rack 4" in page
+    assert "Christmas market" in page

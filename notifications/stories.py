@@ -12,7 +12,7 @@ from maintenance.catalogue import Catalogue, Impact
 from maintenance.interventions import Phase, Plan, Window
 from maintenance.texts import NO_TEXT, Text
 from notifications.contacts import Entry, Reader, concerned, used
-from notifications.timetable import NoticeKind, actual_stretch
+from notifications.timetable import NoticeKind, actual_stretch, brought_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,13 @@ class Story:
         return tuple(w for w in during([phase], self.windows, self.catalogue) if w.start <= start)
 
     def _ending(self) -> tuple[Window, ...]:
-        phases = [self.plan.phase(phase) for phase in self.details.get("phases", ())]
-        roots = self.details.get("systems") or None
         every = (*self.windows, *self.windows_before)
-        found = during(phases, every, self.catalogue, roots=roots)
+        phases, systems = self.details.get("phases", ()), self.details.get("systems", ())
+        found = dict.fromkeys(
+            window
+            for phase, roots in brought_back(self.plan, phases, systems)
+            for window in during([phase], every, self.catalogue, roots=roots)
+        )
         unchanged = set(_times(self.windows)) & set(_times(self.windows_before))
         # A system that something else keeps down as before has nothing to be glad about yet.
         still = {

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -142,7 +142,8 @@ def _extended(
 def _restored(
     event: events.ServiceRestored, plan: Plan, new: list[Window], old: list[Window]
 ) -> Iterable[Owed]:
-    if _during([plan.phase(phase) for phase in event.phases], new + old):
+    back = [phase for phase, _ in brought_back(plan, event.phases, event.systems)]
+    if _during(back, new + old):
         details = {"phases": list(event.phases), "systems": list(event.systems)}
         yield _at_once(NoticeKind.RESTORED, event, event.at + RESTORED_USEFUL_FOR, details)
 
@@ -252,6 +253,24 @@ def actual_stretch(phase: Phase) -> tuple[datetime, datetime]:
     start = phase.started_at
     end = phase.ended_at or max(phase.end, start)
     return (start, end) if end > start else (start, start + (phase.end - phase.start))
+
+
+def brought_back(
+    plan: Plan, phases: Collection[str], systems: Collection[str]
+) -> list[tuple[Phase, frozenset[str] | None]]:
+    """Return the phases in which a restoration ended work, each with the systems whose work it was; None: all.
+
+    Args:
+        plan: As it is afterwards.
+        phases: Those that ended whole.
+        systems: Those that came back while other work of their phase goes on.
+    """
+    back: list[tuple[Phase, frozenset[str] | None]] = [(plan.phase(phase), None) for phase in phases]
+    for phase in plan.impact_phases:
+        ended = frozenset(w.system for w in phase.work if w.ended_at is not None and w.system in systems)
+        if ended and phase.is_open:
+            back.append((phase, ended))
+    return back
 
 
 #: What an unsent notice of an older version is worth once a newer version tells more.

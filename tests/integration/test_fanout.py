@@ -236,9 +236,27 @@ def test_reader_of_two_plans_gets_one_message_about_a_step_that_alters_both(
         "both@example.org",
         "s@example.org",
     ]
-    changed = [address for address, _ in told(runtime, "change", "FIRST")]
-    assert "both@example.org" not in changed
-    assert "s@example.org" not in changed
+    # Nothing changed for whom only A concerns: it goes down as it was announced.
+    assert told(runtime, "change", "FIRST") == []
+
+
+def test_system_that_is_back_before_the_rest_of_its_phase_is_told_to_its_readers_only(
+    runtime: Runtime,
+) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "net@example.org", "NET")
+        a_reader(session, "pem@example.org", "PEM")
+        announced(session, a_plan("W", a_phase(14, 18, "DB", "NET")))
+    tell(runtime)
+    with runtime.database.write() as session:
+        session.execute(DeliveryRow.__table__.update().values(state="accepted"))
+        scheduling.start_due(session, at(14))
+        scheduling.verify(session, "W", systems=("DB",), by=PLANNER, now=at(15))
+    runtime.clock.move_to(at(15))  # type: ignore[attr-defined]
+
+    tell(runtime)
+
+    assert [address for address, _ in told(runtime, "restored")] == ["pem@example.org"]
 
 
 def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime) -> None:

@@ -290,7 +290,7 @@ def test_restoration_of_one_system_leaves_out_what_is_still_down() -> None:
         NoticeKind.RESTORED,
         staged,
         running,
-        details={"phases": ["p1"], "systems": ["PEM"]},
+        details={"phases": [], "systems": ["PEM"]},
         published_at=back,
     )
 

@@ -1,6 +1,7 @@
 """Which notices an event owes, when, and until when they are useful."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +140,17 @@ def test_nothing_is_owed_when_no_window_is_notified(event: events.Event) -> None
     mild = [a_window(impact=Impact.REDUCED_REDUNDANCY)]
 
     assert notices(event, windows=mild, windows_before=mild) == ()
+
+
+def test_one_system_that_is_back_while_its_phase_goes_on_is_told() -> None:
+    phase = replace(a_phase(START, END, "DB", "WEB"), started_at=at(START))
+    back = replace(phase.work[0], ended_at=at(START + 1))
+    plan = a_plan("INT-1", replace(phase, work=(back, phase.work[1])))
+    event = an_event(events.ServiceRestored, START + 1, phases=(), systems=("DB",))
+
+    found = notices(event, plan=plan, windows_before=[a_window()])
+
+    assert NoticeKind.RESTORED in kinds(found)
 
 
 def test_change_that_frees_everybody_is_still_told() -> None:

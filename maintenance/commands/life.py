@@ -124,6 +124,9 @@ def document_of(row: InterventionRow) -> dict[str, Any]:
         "held": [{"kind": g.kind, "reason": g.reason, "by": g.set_by} for g in gates_in_force(row)],
         "plan": plan_document(plan_of(version)),
         "actuals": version.actuals,
+        "override": {"reason": version.override_reason, "clashes": version.overridden}
+        if version.overridden
+        else None,
         "windows": [window_document(window) for window in windows_of(version)],
         "updates": [{"at": utc(u.at), "by": u.by, "text": u.text} for u in row.updates],
     }

@@ -9,7 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page
 
-from maintenance.lifecycle import Role
+from maintenance.lifecycle import SYSTEM, Role
+from maintenance.policy_book import policies_from_document
+from maintenance.policy_editing import import_policies
 from maintenance.runtime import Runtime
 from tests.conftest import MovedClock
 from tests.web import case
@@ -18,6 +20,13 @@ from tests.web.test_browser_public import RULES
 from tests.web.test_plan_form import TYPED
 
 REF = case.REFERENCE
+NIGHTS = {
+    "code": "NIGHTS",
+    "name": {"pt": "Noites", "en": "Nights"},
+    "weekly": [{"days": ["monday", "friday"], "start": "22:00", "end": "06:00"}],
+    "scope": {"systems": ["EXADATA"], "kinds": ["database"], "tags": ["national"]},
+}
+WEEK = {"code": "WEEK", "name": "A week before", "at_least": "P7D"}
 
 
 @pytest.fixture
@@ -31,6 +40,9 @@ def page(
     case.announce(runtime)
     client = at_desk(app, Role.APPROVER)
     case.announce(runtime, case.the_plan(reference="INT-2019-7", phases=[_phase("2019-12-04T22:00")]))
+    with runtime.database.write() as session:
+        agreed = policies_from_document({"hours": [NIGHTS], "notices": [WEEK]})
+        import_policies(session, agreed, prune=False, by=SYSTEM, now=clock())
     clock.move_to(case.START)
     case.start_by_clock(runtime)
     clock.move_to(case.END)
@@ -51,6 +63,7 @@ def _phase(start: str) -> dict[str, object]:
 def looks(page: Page) -> Iterator[str]:
     """Bring every page of the workspace to the window in turn, and name it."""
     paths = ["", "new", REF, f"{REF}/extend", f"{REF}/verify", f"{REF}/update", f"{REF}/complete"]
+    paths += ["policies", "policies/new/hours", "policies/new/freezes", "policies/NIGHTS"]
     paths += [f"INT-2019-7{rest}" for rest in ("", "/edit", "/move", "/cancel", "/hold")]
     for path in paths:
         page.goto(f"/plan/{path}")

@@ -88,7 +88,7 @@ def index() -> ResponseReturnValue:
         "maintenance/policies/index.html",
         kinds=KINDS,
         policies=[(policy, policy.value(language)) for policy in in_force],
-        retired=[row for row in rows if row.retired_at is not None],
+        retired=[row for row in rows if row.retired_at is not None and row.kind in KINDS],
     )
 
 

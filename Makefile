@@ -53,10 +53,13 @@ translations: .venv/installed-dev ## Collect new sentences into translations/*/L
 	rm translations/*.pot
 
 bench-planning: .venv/installed-dev ## Measure planning on an estate of 182,500 systems
-	.venv/bin/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.planning
 
 bench-delivery: .venv/installed-dev ## Measure a notice to 126,683 mailboxes, next to smtp-source (needs Debian's postfix package)
 	$(BIN)/python -m benchmarks.delivery
+
+screenshots: .venv/installed-dev .venv/translated ## Make the pictures of the documentation anew (needs Chromium)
+	$(BIN)/python docs/screenshots.py
 
 clean: ## Remove what setup made; the data in instance/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

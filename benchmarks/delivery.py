@@ -49,6 +49,7 @@ class Bench:
     postgres: str
     folder: Path
     broker: str
+    connections: int
 
     def one_notice(
         self, database: str, recipients: int, *, engine: str = "embedded", batch: int = 0
@@ -58,6 +59,7 @@ class Bench:
             environ = os.environ | {
                 "JANELA_DATABASE_URL": url,
                 "JANELA_SMTP_URL": f"smtp://{self.sink}?starttls=off",
+                "JANELA_SMTP_CONNECTIONS": str(self.connections),
                 "JANELA_GUEST_LIST": "*",
                 "JANELA_INSTANCE": str(self.folder),
                 "JANELA_ENGINE": engine,
@@ -235,6 +237,7 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=RECIPIENTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--looped", type=int, default=LOOPED, help="mails in the Flask-Mail loop")
+    parser.add_argument("--connections", type=int, default=8, help="to the relay, as JANELA_SMTP_CONNECTIONS")
     parser.add_argument("--no-celery", dest="celery", action="store_false")
     parser.add_argument(
         "--batches",
@@ -252,7 +255,13 @@ def main() -> None:
             sys.exit(str(missing))
         # Not closed to others: a PostgreSQL that root starts runs as another user.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="janela-bench-")))
-        bench = Bench(address, stack.enter_context(postgres_server()), folder, stack.enter_context(broker()))
+        bench = Bench(
+            address,
+            stack.enter_context(postgres_server()),
+            folder,
+            stack.enter_context(broker()),
+            options.connections,
+        )
         if options.celery and not bench.broker:
             print("No Celery: neither JANELA_BROKER_URL nor redis-server (apt install redis-server).")
         found = measure(bench, options)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import Condition, Lock
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import DBAPIError
@@ -42,6 +42,11 @@ class Turn:
     written: Written | None = None
     error: Exception | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Return whether it was written, or never will be."""
+        return self.written is not None or self.error is not None
+
 
 class Desk:
     """Where the threads of a process queue up to write to one database."""
@@ -49,8 +54,8 @@ class Desk:
     def __init__(self, database: Database) -> None:
         """Take the database."""
         self._database = database
-        self._writing = Lock()
-        self._guard = Lock()
+        self._changed = Condition()
+        self._is_writing = False
         self._waiting: list[Turn] = []
 
     def take(self, turn: Turn, clock: Callable[[], datetime]) -> Written:
@@ -59,16 +64,22 @@ class Desk:
         Raises:
             Exception: What the database said; nothing of the turn is written then, as far as one knows.
         """
-        with self._guard:
+        with self._changed:
             self._waiting.append(turn)
-        while turn.written is None:
-            if turn.error is not None:
-                raise turn.error
-            with self._writing:
-                with self._guard:
-                    turns, self._waiting = self._waiting, []
-                if turns:
-                    self._write(turns, clock)
+            self._changed.wait_for(lambda: turn.is_done or not self._is_writing)
+            turns: Sequence[Turn] = ()
+            if not turn.is_done:
+                self._is_writing = True
+                turns, self._waiting = self._waiting, []
+        if turns:
+            try:
+                self._write(turns, clock)
+            finally:
+                with self._changed:
+                    self._is_writing = False
+                    self._changed.notify_all()
+        if turn.written is None:
+            raise turn.error or RuntimeError("the turn was not written")
         return turn.written
 
     def _write(self, turns: Sequence[Turn], clock: Callable[[], datetime]) -> None:

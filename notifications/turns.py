@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition, Lock
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -52,8 +52,8 @@ class Desk:
     """Where the threads of a process queue up to write to one database."""
 
     def __init__(self, database: Database) -> None:
-        """Take the database."""
-        self._database = database
+        """Take the database, without keeping it alive: the table of desks is weak."""
+        self._database = ref(database)
         self._changed = Condition()
         self._is_writing = False
         self._waiting: list[Turn] = []
@@ -84,8 +84,11 @@ class Desk:
 
     def _write(self, turns: Sequence[Turn], clock: Callable[[], datetime]) -> None:
         now = clock()
+        database = self._database()
+        if database is None:
+            raise RuntimeError("the database of this desk is gone")
         try:
-            with self._database.write() as session:
+            with database.write() as session:
                 marked = _write_down(session, turns, now)
         except Exception as error:
             is_lost = isinstance(error, DBAPIError) and error.connection_invalidated

@@ -9,6 +9,7 @@ and channel.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -28,8 +29,9 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from maintenance.queries import published, windows_of
 from maintenance.runtime import Runtime
 from notifications import mail, payloads, sms_text
 from notifications.contacts import Reader
@@ -37,11 +39,15 @@ from notifications.ledger import TABLE, in_states, suppression
 from notifications.messages import Composed, compose
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
 from notifications.planning import retry_delay
-from notifications.queries import due_notices, reader_of, site_of, story_of
-from notifications.retries import MAY_HAVE_REACHED, State
+from notifications.queries import due_notices, overtaken, reader_of, site_of, story_of
+from notifications.retries import MAY_HAVE_REACHED, WAITING, State
 from notifications.stories import Story
+from notifications.upkeep import supersede
 
 _log = logging.getLogger(__name__)
+
+#: How many values one condition lists: databases have a limit.
+_SCOPES_AT_ONCE = 5_000
 
 
 class _DirectoryMoved(Exception):
@@ -61,10 +67,14 @@ class _Variant:
 def fan_out_due(runtime: Runtime, now: datetime) -> int:
     """Fan out every notice that is due, the most urgent first; return how many deliveries that made.
 
-    A notice that fails is put off and shown as a problem; the others go on.
+    A notice that fails is put off and shown as a problem; the others go on. Announcements that a start would
+    overtake go just before it, so that it finds them and closes what has not left.
     """
     with runtime.database.read() as session:
-        ids = due_notices(session, now)
+        due = due_notices(session, now)
+        rows = {row.id: row for row in session.scalars(select(NoticeRow).where(NoticeRow.id.in_(due)))}
+        before = {id_: [row.id for row in overtaken(session, rows[id_], "planned")] for id_ in due}
+    ids = dict.fromkeys(one for id_ in due for one in (*(o for o in before[id_] if o in rows), id_))
     return sum(_fan_out_one(runtime, notice_id, now) for notice_id in ids)
 
 
@@ -102,6 +112,7 @@ def fan_out(runtime: Runtime, notice_id: int, now: datetime) -> int:
             session.connection().execute(insert(MessageRow), rendered.messages)
         _refresh_statistics(session)
         made = _insert_deliveries(session, notice, now)
+        _close_overtaken(session, notice, rendered.told_all, now)
         notice.state, notice.fanned_out_at = "fanned_out", now
         notice.problem, notice.retry_at = "", None
         return made
@@ -119,6 +130,8 @@ class _Rendered:
 
     messages: list[dict[str, Any]]
     variants: set[_Variant]
+    #: The scopes to whose readers a start leaves nothing to say that older notices would.
+    told_all: tuple[int, ...] = ()
 
 
 def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
@@ -130,6 +143,8 @@ def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
         wanted = {variant.scope_id for variant in variants}
         scopes = {row.id: row for row in session.scalars(select(ScopeRow)) if row.id in wanted}
         story = story_of(session, notice, site_of(runtime.settings))
+        older = overtaken(session, notice, "fanned_out")
+        announced = _systems_of(session, older)
     # What a kind of reader is told is composed once for all channels.
     composed: dict[tuple[int, bool], Composed | None] = {}
     messages = []
@@ -140,7 +155,16 @@ def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
             composed[key] = compose(story, reader) if story.is_news_for(reader) else None
         if (words := composed[key]) is not None:
             messages.append(_message(variant, words, story, reader, notice, now))
-    return _Rendered([message for message in messages if message["body"]], variants)
+    readers = {id_: reader_of(row, first=True) for id_, row in scopes.items()} if older else {}
+    told_all = tuple(id_ for id_, reader in readers.items() if story.leaves_nothing_of(announced, reader))
+    return _Rendered([message for message in messages if message["body"]], variants, told_all)
+
+
+def _systems_of(session: Session, older: Iterable[NoticeRow]) -> frozenset[str]:
+    """Return the systems whose windows these notices tell, those of the version before each included."""
+    versions = {(n.reference, s) for n in older for s in (n.sequence - 1, n.sequence) if s >= 0}
+    windows = (w for version in versions for w in windows_of(published(session, *version)))
+    return frozenset(window.system for window in windows if window.is_notified)
 
 
 def _message(
@@ -221,6 +245,35 @@ def _told_by_lead(notice: NoticeRow) -> ColumnElement[bool]:
             ~in_states(DeliveryRow.state, (State.SUPERSEDED, State.CANCELLED)),
         )
     )
+
+
+def _close_overtaken(session: Session, notice: NoticeRow, scopes: Sequence[int], now: datetime) -> None:
+    """Close what waits of older announcements for readers whom this start tells all: it would come after."""
+    leads = select(NoticeRow.lead_notice_id).where(
+        NoticeRow.lead_notice_id.is_not(None), NoticeRow.state == "fanned_out"
+    )
+    # Readers of a lead were left out of its follower: without the lead they would hear nothing of the other plan.
+    told_for_others = set(session.scalars(leads))
+    older = [row.id for row in overtaken(session, notice, "fanned_out") if row.id not in told_for_others]
+    if not older or not scopes:
+        return
+    _refresh_statistics(session)
+    start = aliased(DeliveryRow)
+    for first in range(0, len(scopes), _SCOPES_AT_ONCE):
+        told = exists(
+            select(start.id)
+            .join(MessageRow, MessageRow.id == start.message_id)
+            .where(
+                start.notice_id == notice.id,
+                start.recipient_id == TABLE.c.recipient_id,
+                start.channel == TABLE.c.channel,
+                start.state == State.QUEUED,
+                MessageRow.scope_id.in_(scopes[first : first + _SCOPES_AT_ONCE]),
+            )
+            .correlate(TABLE)
+        )
+        # What a sender has under way is left to it.
+        supersede(session, older, now, only=and_(in_states(TABLE.c.state, WAITING), told))
 
 
 def _refresh_statistics(session: Session) -> None:

@@ -27,7 +27,7 @@ from notifications.models import (
 )
 from notifications.retries import State
 from notifications.stories import Site, Story
-from notifications.timetable import NoticeKind
+from notifications.timetable import PLANNED_AHEAD, NoticeKind
 
 
 def site_of(settings: Settings) -> Site:
@@ -111,6 +111,22 @@ def due_notices(session: Session, now: datetime) -> Sequence[int]:
             or_(NoticeRow.retry_at.is_(None), NoticeRow.retry_at <= now),
         )
         .order_by(NoticeRow.lead_notice_id.is_not(None), NoticeRow.priority, NoticeRow.due_at, NoticeRow.id)
+    ).all()
+
+
+def overtaken(session: Session, notice: NoticeRow, state: str) -> Sequence[NoticeRow]:
+    """Return the announcements, changes and reminders of older versions, in that state, that a start must not overtake."""
+    if notice.kind != NoticeKind.START:
+        return ()
+    return session.scalars(
+        select(NoticeRow)
+        .where(
+            NoticeRow.reference == notice.reference,
+            NoticeRow.sequence < notice.sequence,
+            NoticeRow.kind.in_(PLANNED_AHEAD),
+            NoticeRow.state == state,
+        )
+        .order_by(NoticeRow.sequence, NoticeRow.due_at, NoticeRow.id)
     ).all()
 
 

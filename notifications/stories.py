@@ -97,6 +97,19 @@ class Story:
         """Return the systems of these entries that the story is about, in catalogue order."""
         return used(entries, self._told_systems, self.catalogue)
 
+    def leaves_nothing_of(self, systems_before: Iterable[str], reader: Reader) -> bool:
+        """Return whether a start says all that older notices about these systems still could to this reader.
+
+        It does not where one of their systems is hit later, by another phase, or was hit in an older version only.
+        """
+        more = {
+            window.system
+            for window in self.windows
+            if window.is_notified and window.end > self.published_at and window not in self.told_set
+        }
+        more |= frozenset(systems_before) - self._told_systems
+        return bool(self.concerned(reader.entries)) and not used(reader.entries, more, self.catalogue)
+
     @cached_property
     def told_set(self) -> frozenset[Window]:
         """Return `told`, to ask whether a window is in it."""
@@ -105,6 +118,13 @@ class Story:
     @cached_property
     def _told_systems(self) -> frozenset[str]:
         return frozenset(window.system for window in self.told)
+
+    @cached_property
+    def under_way(self) -> Mapping[str, Window]:
+        """Return the notified window, by system, that each is in at the instant this was said."""
+        now = self.published_at
+        found = [w for w in self.windows if w.is_notified and w.start <= now < w.end]
+        return {window.system: window for window in reversed(found)}
 
     @cached_property
     def by_system(self) -> Mapping[str, tuple[Window, ...]]:

@@ -274,7 +274,7 @@ def brought_back(
 
 
 #: What an unsent notice of an older version is worth once a newer version tells more.
-_PLANNED_AHEAD = frozenset({NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.REMINDER})
+PLANNED_AHEAD = frozenset({NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.REMINDER})
 
 
 def superseded_kinds(event: Event) -> frozenset[NoticeKind]:
@@ -292,7 +292,7 @@ def superseded_kinds(event: Event) -> frozenset[NoticeKind]:
             | events.InterventionMoved()
             | events.InterventionAltered()
         ):
-            return _PLANNED_AHEAD
+            return PLANNED_AHEAD
         case events.VersionPublished():
             return frozenset({NoticeKind.REMINDER})
         case _:

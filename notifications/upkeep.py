@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from notifications.ledger import in_states, move
@@ -119,13 +120,16 @@ def _expire(session: Session, now: datetime) -> int:
     )
 
 
-def supersede(session: Session, notice_ids: list[int], now: datetime) -> int:
-    """Close what was not sent of these notices, and return how many deliveries that were."""
+def supersede(
+    session: Session, notice_ids: Sequence[int], now: datetime, *, only: ColumnElement[bool] | None = None
+) -> int:
+    """Close what was not sent of these notices, `only` as far as told, and return how many deliveries that were."""
     if not notice_ids:
         return 0
+    unsent = and_(DeliveryRow.notice_id.in_(notice_ids), in_states(DeliveryRow.state, UNSENT))
     return move(
         session,
-        and_(DeliveryRow.notice_id.in_(notice_ids), in_states(DeliveryRow.state, UNSENT)),
+        unsent if only is None else and_(unsent, only),
         State.SUPERSEDED,
         kind="superseded",
         now=now,

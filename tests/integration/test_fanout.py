@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import func, select
 
 from maintenance import scheduling
 from maintenance.database import Database
+from maintenance.interventions import InterventionClass, Phase
 from maintenance.models import VersionRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from maintenance.texts import NO_TEXT, Text
 from notifications import fanout
 from notifications.fanout import fan_out_due
-from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, SuppressionRow
+from notifications.models import (
+    DeliveryEventRow,
+    DeliveryRow,
+    MessageRow,
+    NoticeRow,
+    RecipientRow,
+    SuppressionRow,
+)
 from notifications.planning import plan_notices
 from notifications.queries import troubles
 from notifications.retries import State
@@ -257,6 +267,78 @@ def test_system_that_is_back_before_the_rest_of_its_phase_is_told_to_its_readers
     tell(runtime)
 
     assert [address for address, _ in told(runtime, "restored")] == ["pem@example.org"]
+
+
+def emergency_announced_late(runtime: Runtime, *phases: Phase) -> None:
+    """Announce an emergency at a quarter past two whose start was two; the clock starts it at once."""
+    runtime.clock.move_to(at(14.25))  # type: ignore[attr-defined]
+    plan = replace(a_plan("E", *phases), intervention_class=InterventionClass.EMERGENCY)
+    with runtime.database.write() as session:
+        announced(session, plan, now=at(14.25))
+
+
+def start_what_is_due(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        assert scheduling.start_due(session, runtime.clock())
+
+
+@pytest.mark.parametrize("looks", ["one", "two"])
+def test_emergency_announced_after_its_start_is_told_once_as_started(runtime: Runtime, looks: str) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    emergency_announced_late(runtime, a_phase(14, 18, "DB"))
+    if looks == "two":
+        tell(runtime)
+    start_what_is_due(runtime)
+    tell(runtime)
+    transport = ScriptedTransport()
+
+    drain(runtime, transport)
+
+    assert [parcel.kind for parcel in transport.sent] == ["start"]
+    assert told(runtime, "announcement", "E") == [("a@example.org", "superseded")]
+    with runtime.database.read() as session:
+        closed = session.scalars(select(DeliveryRow).where(DeliveryRow.state == State.SUPERSEDED)).one()
+        assert closed.finished_at == at(14.25)
+        event = session.scalars(
+            select(DeliveryEventRow).where(DeliveryEventRow.delivery_id == closed.id)
+        ).one()
+        assert (event.kind, event.state) == ("superseded", "superseded")
+        start = select(MessageRow.first).join(MessageRow.notice).where(NoticeRow.kind == "start")
+        assert session.scalars(start).one(), "it stands on its own"
+    assert_sound(runtime.database, settled=False)
+
+
+def test_start_closes_no_announcement_that_still_tells_its_reader_more(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "pem@example.org", "PEM")
+        a_reader(session, "net@example.org", "NET")
+        a_reader(session, "both@example.org", "PEM", "NET")
+    emergency_announced_late(runtime, a_phase(14, 18, "DB"), a_phase(20, 22, "NET", id="2"))
+    start_what_is_due(runtime)
+
+    tell(runtime)
+
+    assert told(runtime, "start", "E") == [("both@example.org", "queued"), ("pem@example.org", "queued")]
+    assert told(runtime, "announcement", "E") == [
+        ("both@example.org", "queued"),
+        ("net@example.org", "queued"),
+        ("pem@example.org", "superseded"),
+    ]
+
+
+def test_start_leaves_an_announcement_that_a_sender_has_under_way(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "a@example.org", "PEM")
+    emergency_announced_late(runtime, a_phase(14, 18, "DB"))
+    tell(runtime)
+    with runtime.database.write() as session:
+        session.execute(DeliveryRow.__table__.update().values(state="sending"))
+    start_what_is_due(runtime)
+
+    tell(runtime)
+
+    assert told(runtime, "announcement", "E") == [("a@example.org", "sending")]
 
 
 def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime) -> None:

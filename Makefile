@@ -2,6 +2,8 @@
 PYTHON ?= python3
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
+# How many test files run at the same time.
+JOBS   ?= 2
 BIN    := .venv/bin
 PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
 # What marks a sentence for translation; errors are marked by being raised with it.
@@ -26,7 +28,7 @@ setup-extras: setup ## The same with what only some need: PostgreSQL, Celery, ch
 	@$(PIP) -r requirements-extras.lock || { echo "The packages could not be installed; this needs the network. Run the same command again."; exit 1; }
 
 test: .venv/installed-dev .venv/translated ## Set up and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-crash: .venv/installed-dev .venv/translated ## Kill, restart and lose what delivery needs, for a quarter of an hour
 	JANELA_TEST_KILLS=20 JANELA_TEST_RECIPIENTS=10000 $(BIN)/python -m pytest tests/integration/test_crash.py tests/integration/test_crash_of_others.py

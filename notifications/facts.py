@@ -42,7 +42,7 @@ _STAGES_OF = {
     NoticeKind.START: ("during",),
     NoticeKind.UPDATE: ("during",),
     NoticeKind.EXTENSION: ("during",),
-    NoticeKind.RESTORED: ("after",),
+    NoticeKind.RESTORED: ("during", "after"),
     NoticeKind.COMPLETION: ("after",),
     NoticeKind.CANCELLATION: (),
 }
@@ -92,14 +92,22 @@ class Facts(Situation):
         """Return the word before the title: what sort of notice this is."""
         if self.is_change and not self.windows:
             return self.words.gettext("No longer affects you")
+        if self.is_awaited:
+            return self.words.gettext(N_("Partly restored") if self.back_codes else N_("Service returning"))
         if self.is_labelled:
             return self.words.gettext(LABELS[self.story.kind])
         return self.words.gettext(N_("Emergency") if self.emergency else N_("Planned"))
 
     @property
+    def is_awaited(self) -> bool:
+        """Return whether service is being restored while a system of the reader's is still to come back."""
+        return self.story.kind is NoticeKind.RESTORED and bool(self.still_hit)
+
+    @property
     def what(self) -> str:
         """Return “Planned outage” and the like."""
-        worst = max((w.impact for w in self.windows or self.windows_before), default=Impact.OUTAGE)
+        hit = (self.is_awaited and self.still_hit) or self.windows or self.windows_before
+        worst = max((w.impact for w in hit), default=Impact.OUTAGE)
         return self.words.gettext(_WHAT[self.story.plan.intervention_class, worst])
 
     @property
@@ -111,12 +119,15 @@ class Facts(Situation):
     def opening(self) -> str:
         """Return what, when, planned or not, in one line."""
         windows = (
-            self.windows or self.windows_before or [w for w in self.story.told if w.system in self.codes]
+            (self.is_awaited and self.still_hit)
+            or self.windows
+            or self.windows_before
+            or [w for w in self.story.told if w.system in self.codes]
         )
         zone, words = self.reader.timezone, self.words
         start, end = min(w.start for w in windows), max(w.end for w in windows)
         values = {"what": self.what, "city": words.city(zone)}
-        if self.story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
+        if self.is_awaited or self.story.kind in (NoticeKind.START, NoticeKind.EXTENSION):
             values["until"] = words.short_moment(end, zone)
             said = words.gettext("%(what)s until %(until)s (%(city)s)", **values)
         else:
@@ -131,6 +142,8 @@ class Facts(Situation):
     @cached_property
     def shorts_told(self) -> tuple[str, ...]:
         """Return the systems of the first line: those that are hit, or were if none is any more."""
+        if self.is_awaited:
+            return self.shorts(window.system for window in self.still_hit)
         hit = {window.system for window in self.windows or self.windows_before}
         return self.shorts(code for code in self.codes if code in hit or not hit)
 
@@ -197,9 +210,15 @@ class Facts(Situation):
         """Return what the reader's audiences do, as far as it helps at this notice."""
         story = self.story
         together: dict[tuple[str, str, str], list[str]] = {}
+        # What is done afterwards waits until the system is back; until then its contingency goes on.
+        is_restored = story.kind is NoticeKind.RESTORED
+        hit = {window.system for window in self.still_hit} if is_restored else ()
+        not_yet = {code: "after" if code in hit else "during" for code in self.codes}
         for audience in self.reader.audiences:
             for stage in _STAGES_OF[story.kind]:
                 for code in self.codes:
+                    if is_restored and stage == not_yet[code]:
+                        continue
                     system = story.catalogue.systems.get(code)
                     for contingency in system.contingency if system else ():
                         text: Text = getattr(contingency, stage)

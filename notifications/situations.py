@@ -11,7 +11,7 @@ from functools import cached_property
 from maintenance.catalogue import Impact
 from maintenance.interventions import Window
 from maintenance.texts import Text
-from notifications.contacts import Reader
+from notifications.contacts import Reader, used
 from notifications.stories import Story
 from notifications.timetable import NoticeKind
 from notifications.wording import KINDS, N_, Words
@@ -146,7 +146,8 @@ class Situation:
     @property
     def back_codes(self) -> tuple[str, ...]:
         """Return the systems that are in service as the story is told."""
-        return tuple(code for code in self.codes if not self._open_window(code))
+        hit = {window.system for window in self.still_hit}
+        return tuple(code for code in self.codes if code not in hit)
 
     @property
     def back(self) -> tuple[str, ...]:
@@ -155,22 +156,29 @@ class Situation:
 
     @property
     def coming_back(self) -> tuple[Group, ...]:
-        """Return the systems still down as the story is told, with the ends expected."""
-        still = [window for code in self.codes if (window := self._open_window(code))]
-        return self._grouped(still)
+        """Return the reader's systems still hit as the story is told, with the ends expected."""
+        return self._grouped(self.still_hit)
+
+    @cached_property
+    def still_hit(self) -> list[Window]:
+        """Return the window that each of the reader's systems is in as the story is told, if any.
+
+        Those of systems that the story is not about count too: who reads “restored” must not take them for working.
+        """
+        found = self.story.under_way
+        mine = used(self.reader.entries, found.keys(), self.story.catalogue)
+        return [found[code] for code in mine]
 
     @property
     def to_come(self) -> tuple[Group, ...]:
         """Return the windows that begin after the story is told."""
         return self._grouped(window for window in self.windows if window.start > self.story.published_at)
 
-    def _open_window(self, code: str) -> Window | None:
-        now = self.story.published_at
-        return next((w for w in self.windows if w.system == code and w.start <= now < w.end), None)
-
     def _grouped(self, windows: Iterable[Window]) -> tuple[Group, ...]:
         together: dict[tuple[datetime, datetime, Impact], list[str]] = {}
-        order = {code: position for position, code in enumerate(self.codes)}
+        windows = tuple(windows)
+        others = (window.system for window in windows)
+        order = {code: position for position, code in enumerate(dict.fromkeys((*self.codes, *others)))}
         for window in sorted(windows, key=lambda w: (w.start, -w.impact, w.end, order[w.system])):
             together.setdefault((window.start, window.end, window.impact), []).append(window.system)
         return tuple(

@@ -253,8 +253,31 @@ def special_cases() -> Iterable[tuple[str, Story, Reader]]:
     freed = the_plan(a_phase_from("2019-11-30T14:00", "2019-11-30T18:00", "PEM"))
     yield "change-freed", a_story(NoticeKind.CHANGE, freed, plan), a_reader("en")
     yield "change-also", _altering(), a_reader("pt", HOSPITAL)
+    for language in ("pt", "en"):
+        alone = Entry("HX", "Hospital do Exemplo", "hospitals", systems=("RNU",))
+        yield f"restored-awaited.{language}", dict(every_kind())["restored"], a_reader(language, alone)
+        yield f"restored-partly.{language}", _partly_restored(), a_reader(language, HOSPITAL)
     autumn = the_plan(a_phase_from("2026-10-24T20:00", "2026-10-25T04:00"))
     yield "announcement-clock-change", a_story(NoticeKind.ANNOUNCEMENT, autumn), a_reader("pt", PRESCRIBERS)
+
+
+def _partly_restored() -> Story:
+    """Return the end of the work on PEM while that on SICO, which the restoration is not about, goes on."""
+    phases = (
+        a_phase_from("2019-11-30T14:00", "2019-12-01T08:00", "PEM"),
+        a_phase_from("2019-11-30T14:00", "2019-12-01T12:00", "SICO", id="p2"),
+    )
+    running = with_actuals(the_plan(*phases), started="2019-11-30T14:00")
+    running = with_actuals(running, started="2019-11-30T14:00", phase="p2")
+    ended = with_actuals(running, started="2019-11-30T14:00", ended="2019-12-01T07:30")
+    return a_story(
+        NoticeKind.RESTORED,
+        ended,
+        running,
+        sequence=3,
+        details={"phases": ["p1"], "systems": []},
+        published_at=lisbon("2019-12-01T07:30"),
+    )
 
 
 def _altering() -> Story:

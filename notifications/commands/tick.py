@@ -13,9 +13,10 @@ import click
 from maintenance import schema
 from maintenance.commands import installation
 from maintenance.runtime import Runtime
-from notifications import jobs
+from notifications import channels, jobs
 from notifications.engine import Engine
-from notifications.errors import NoWorkHere
+from notifications.errors import MissingTranslations, NoWorkHere
+from notifications.wording import words_for
 
 
 def register(cli: click.Group) -> None:
@@ -24,6 +25,8 @@ def register(cli: click.Group) -> None:
     cli.add_command(scheduler)
     cli.add_command(worker)
     installation.CHECKS["engine"] = _engine_stands
+    installation.CHECKS["ways out"] = _ways_out
+    installation.CHECKS["languages"] = _languages
 
 
 @click.command()
@@ -110,3 +113,22 @@ def _engine_stands(runtime: Runtime) -> str:
     from notifications.celery_engine import check
 
     return f"celery; {check(runtime)}"
+
+
+def _ways_out(runtime: Runtime) -> str:
+    # Made as a sender makes them, so that nothing passes here which stops it there.
+    made = channels.transports(runtime)
+    return f"the settings of {', '.join(made)} can be used"
+
+
+def _languages(runtime: Runtime) -> str:
+    offered = runtime.settings.locales
+    for code in offered:
+        found = words_for(code).language
+        if found.partition("-")[0] != code.replace("_", "-").partition("-")[0]:
+            raise MissingTranslations(
+                "JANELA_LOCALES offers “%(code)s”, in which Janela has no sentences; name languages that have a "
+                "folder in translations/, as in `pt en`.",
+                code=code,
+            )
+    return " ".join(offered)

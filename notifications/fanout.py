@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session, aliased
 from maintenance.queries import published, windows_of
 from maintenance.runtime import Runtime
 from notifications import mail, payloads, sms_text
-from notifications.contacts import Reader
+from notifications.contacts import Reader, used
 from notifications.ledger import TABLE, in_states, suppression
 from notifications.messages import Composed, compose
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
@@ -155,8 +155,13 @@ def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
             composed[key] = compose(story, reader) if story.is_news_for(reader) else None
         if (words := composed[key]) is not None:
             messages.append(_message(variant, words, story, reader, notice, now))
-    readers = {id_: reader_of(row, first=True) for id_, row in scopes.items()} if older else {}
-    told_all = tuple(id_ for id_, reader in readers.items() if story.leaves_nothing_of(announced, reader))
+    told_all: tuple[int, ...] = ()
+    if older:
+        unsaid = story.left_unsaid(announced)
+        readers = {id_: reader_of(row, first=True) for id_, row in scopes.items()}
+        told_all = tuple(
+            id_ for id_, reader in readers.items() if not used(reader.entries, unsaid, story.catalogue)
+        )
     return _Rendered([message for message in messages if message["body"]], variants, told_all)
 
 

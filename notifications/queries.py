@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from maintenance.catalogue_store import load_catalogue
@@ -17,6 +17,7 @@ from maintenance.queries import plan_of, published, windows_of
 from maintenance.settings import Settings
 from maintenance.texts import Text
 from notifications.contacts import Entry, Reader
+from notifications.ledger import in_states
 from notifications.models import (
     ChannelRow,
     DeliveryRow,
@@ -25,7 +26,7 @@ from notifications.models import (
     NoticeRow,
     ScopeRow,
 )
-from notifications.retries import State
+from notifications.retries import WAITING, State
 from notifications.stories import Site, Story
 from notifications.timetable import PLANNED_AHEAD, NoticeKind
 
@@ -115,9 +116,13 @@ def due_notices(session: Session, now: datetime) -> Sequence[int]:
 
 
 def overtaken(session: Session, notice: NoticeRow, state: str) -> Sequence[NoticeRow]:
-    """Return the announcements, changes and reminders of older versions, in that state, that a start must not overtake."""
+    """Return the announcements, changes and reminders of older versions, in that state, that a start must not overtake.
+
+    Of those that are fanned out only what has deliveries that wait: mostly none.
+    """
     if notice.kind != NoticeKind.START:
         return ()
+    waits = exists().where(DeliveryRow.notice_id == NoticeRow.id, in_states(DeliveryRow.state, WAITING))
     return session.scalars(
         select(NoticeRow)
         .where(
@@ -125,6 +130,7 @@ def overtaken(session: Session, notice: NoticeRow, state: str) -> Sequence[Notic
             NoticeRow.sequence < notice.sequence,
             NoticeRow.kind.in_(PLANNED_AHEAD),
             NoticeRow.state == state,
+            waits if state == "fanned_out" else true(),
         )
         .order_by(NoticeRow.sequence, NoticeRow.due_at, NoticeRow.id)
     ).all()

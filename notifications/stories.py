@@ -97,18 +97,17 @@ class Story:
         """Return the systems of these entries that the story is about, in catalogue order."""
         return used(entries, self._told_systems, self.catalogue)
 
-    def leaves_nothing_of(self, systems_before: Iterable[str], reader: Reader) -> bool:
-        """Return whether a start says all that older notices about these systems still could to this reader.
+    def left_unsaid(self, systems_before: Iterable[str]) -> frozenset[str]:
+        """Return the systems of which older notices say what this start does not.
 
-        It does not where one of their systems is hit later, by another phase, or was hit in an older version only.
+        They are hit later, by another phase, or were in an older version only, one of `systems_before`.
         """
-        more = {
+        later = {
             window.system
             for window in self.windows
             if window.is_notified and window.end > self.published_at and window not in self.told_set
         }
-        more |= frozenset(systems_before) - self._told_systems
-        return bool(self.concerned(reader.entries)) and not used(reader.entries, more, self.catalogue)
+        return frozenset(systems_before) - self._told_systems | later
 
     @cached_property
     def told_set(self) -> frozenset[Window]:

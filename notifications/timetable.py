@@ -280,8 +280,9 @@ PLANNED_AHEAD = frozenset({NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKin
 def superseded_kinds(event: Event) -> frozenset[NoticeKind]:
     """Return which unsent notices of older versions of the same intervention an event makes pointless.
 
-    Reminders always: every version plans them anew. A start leaves announcements alone, since it goes
-    only to the readers of its own phase; so does an extension leave the start of another phase alone.
+    Reminders always: every version plans them anew. A start leaves announcements alone here, since it goes
+    only to the readers of its own phase (fanning it out closes theirs); so does an extension leave the start of
+    another phase alone.
     """
     match event:
         case events.InterventionCompleted() | events.InterventionCancelled():

@@ -144,4 +144,4 @@ def test_a_provider_that_does_not_answer_changes_nothing(
 
 
 def test_the_outbox_cannot_be_asked(runtime: Runtime):
-    assert [channels.inquirer_of(way) for way in channels.transports(runtime).values()] == [None, None]
+    assert {channels.inquirer_of(way) for way in channels.transports(runtime).values()} == {None}

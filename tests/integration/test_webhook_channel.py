@@ -134,6 +134,7 @@ def test_what_an_answer_means(status: int, state: State, failure: FailureClass |
         ("-5", None),
         ("", None),
     ],
+    ids=["seconds", "date", "a year", "past", "words", "negative", "nothing"],
 )
 def test_a_wait_that_is_asked_for_is_honoured_up_to_an_hour(asked: str, honoured: timedelta | None) -> None:
     with Receiver([Answer(429, {"Retry-After": asked})]) as receiver:

@@ -27,7 +27,6 @@ from maintenance.runtime import Runtime
 from maintenance.texts import Text
 from notifications import mail
 from notifications.engine import Engine
-from notifications.ledger import in_states
 from notifications.models import (
     DeliveryEventRow,
     DeliveryRow,
@@ -37,6 +36,7 @@ from notifications.models import (
     ScopeInstitution,
     ScopeRow,
 )
+from notifications.queries import in_states
 from notifications.retries import UNFINISHED, State
 
 INSTITUTIONS = 62

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.orm import Session, aliased
 
 from notifications import stopping
-from notifications.ledger import TABLE, Claim, close, in_states, move, suppression
+from notifications.ledger import TABLE, Claim, close, move, suppression
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
+from notifications.queries import in_states
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import UNDER_WAY, WAITING, State
 

@@ -35,11 +35,11 @@ from maintenance.queries import published, windows_of
 from maintenance.runtime import Runtime
 from notifications import mail, payloads, sms_text
 from notifications.contacts import Reader, used
-from notifications.ledger import TABLE, in_states, suppression
+from notifications.ledger import TABLE, suppression
 from notifications.messages import Composed, compose
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
 from notifications.planning import retry_delay
-from notifications.queries import due_notices, overtaken, reader_of, site_of, story_of
+from notifications.queries import due_notices, in_states, overtaken, reader_of, site_of, story_of
 from notifications.retries import MAY_HAVE_REACHED, WAITING, State
 from notifications.stories import Story
 from notifications.upkeep import supersede

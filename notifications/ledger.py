@@ -6,7 +6,7 @@ rows at once, never one by one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -19,7 +19,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal_column,
     or_,
     select,
     update,
@@ -28,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from notifications.channels.parcels import Outcome
 from notifications.models import DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
+from notifications.queries import in_states
 from notifications.retries import FailureClass, State, after_failure
 
 #: An ambiguous mail is sent again after that: time for a server in trouble to come back.
@@ -68,12 +68,6 @@ class Try:
     transport: str
     #: From -1 to 1: spreads the next tries of many.
     jitter: float
-
-
-def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:
-    """Return the condition with the states as literals: a partial index is used for nothing else."""
-    found: ColumnElement[bool] = column.in_([literal_column(f"'{state}'") for state in states])
-    return found
 
 
 def suppression(channel: Any, address: Any, now: datetime) -> ColumnElement[bool]:

@@ -18,8 +18,8 @@ from maintenance.database import Database
 from maintenance.events import Event, InterventionAltered, UpdatePublished, VersionPublished
 from maintenance.models import EventDone, EventRow
 from maintenance.queries import event_of, mark_done, plan_of, published, unhandled_events, windows_of
-from notifications.ledger import in_states
 from notifications.models import DeliveryRow, EventProblem, NoticeRow
+from notifications.queries import in_states
 from notifications.retries import UNFINISHED
 from notifications.timetable import NoticeKind, owed, superseded_kinds
 from notifications.upkeep import supersede

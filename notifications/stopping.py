@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from maintenance.errors import NotFound, StepRefused
 from maintenance.lifecycle import Actor, Role
 from notifications.breaker import Standing, after_trouble
-from notifications.ledger import TABLE, in_states
+from notifications.ledger import TABLE
 from notifications.models import ActRow, ChannelRow, DeliveryRow, NoticeRow
-from notifications.queries import get_notice
+from notifications.queries import get_notice, in_states
 from notifications.retries import State
 
 _log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from notifications.ledger import in_states, move
+from notifications.ledger import move
 from notifications.models import DeliveryRow
+from notifications.queries import in_states
 from notifications.retries import UNDER_WAY, UNSENT, WAITING, State
 
 #: A repetition on these is seen by the reader as a second message, whatever its id: never by itself.

@@ -87,8 +87,9 @@ def test_after_a_rotation_both_secrets_fit() -> None:
 def test_a_second_try_carries_the_same_id_and_a_time_of_its_own() -> None:
     with Receiver([Answer(503)]) as receiver:
         transport = a_transport()
-        post(transport, a_hook(receiver.url))
-        post(transport, a_hook(receiver.url), now=NOW + timedelta(minutes=1))
+        began = datetime.now(UTC)
+        post(transport, a_hook(receiver.url), now=began)
+        post(transport, a_hook(receiver.url), now=began + timedelta(minutes=1))
 
     first, second = receiver.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == message_id(a_hook(receiver.url))

@@ -21,15 +21,34 @@ from maintenance.queries import counted, plan_of
 from maintenance.windows import Interval
 
 
-def clashes_of(session: Session, catalogue: Catalogue, plan: Plan, *, now: datetime) -> tuple[Clash, ...]:
+def clashes_of(
+    session: Session,
+    catalogue: Catalogue,
+    plan: Plan,
+    *,
+    now: datetime,
+    language: str = "en",
+    beside: Sequence[Plan] = (),
+) -> tuple[Clash, ...]:
     """Return what stands against the plan: other plans, those on their way too, and what is agreed.
 
     A clash that is there only because of versions on their way warns: whoever drafts something must
     not be able to stop what everybody else announces.
+
+    Args:
+        session: Where to read.
+        catalogue: What needs what.
+        plan: The plan that is looked at.
+        now: When it would be announced.
+        language: In which policies are named.
+        beside: Plans that are not stored and count too, in place of stored ones of their references.
     """
-    policies = load_policies(session)
-    pairs = counted(session, touching=_around(catalogue, plan, policies), drafts=True, with_windows=False)
-    others = [plan_of(version) for row, version in pairs if row.reference != plan.reference]
+    policies = load_policies(session, language)
+    tail = timedelta(microseconds=catalogue.graph.longest_tail)
+    near = around(Interval(plan.start - tail, plan.end + tail), policies)
+    pairs = counted(session, touching=near, drafts=True, with_windows=False)
+    given = {plan.reference, *(other.reference for other in beside)}
+    others = [*beside, *(plan_of(version) for row, version in pairs if row.reference not in given)]
     standing = _found(catalogue, plan, [p for p in others if not p.draft], policies, now)
     if not any(other.draft for other in others):
         return standing
@@ -52,10 +71,8 @@ def _place(clash: Clash) -> tuple[object, ...]:
     return clash.kind, clash.systems, clash.start, clash.end, clash.plans
 
 
-def _around(catalogue: Catalogue, plan: Plan, policies: Policies) -> Interval:
-    """Return the time in which other plans matter: near the plan, and in the periods of budgets."""
-    tail = timedelta(microseconds=catalogue.graph.longest_tail)
-    near = Interval(plan.start - tail, plan.end + tail)
+def around(near: Interval, policies: Policies) -> Interval:
+    """Return the time in which plans matter to work in `near`: the periods of budgets too."""
     counted_in = [near, *(period for budget in policies.budgets for period in periods(budget, near))]
     return Interval(min(each.start for each in counted_in), max(each.end for each in counted_in))
 

@@ -21,6 +21,7 @@ from maintenance.policies import (
 from maintenance.policy_documents import ENTRIES, PoliciesEntry, Value, entry_document
 from maintenance.policy_fields import PolicyEntry
 from maintenance.reading import Source, read
+from maintenance.recurrence import Reservation
 from maintenance.texts import Text
 
 
@@ -72,6 +73,11 @@ class PolicyBook:
             budgets=tuple(v for v in values if isinstance(v, DowntimeBudget)),
             down_at_once=tuple(v for v in values if isinstance(v, DownAtOnce)),
         )
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        """Return the windows that are kept free for maintenance."""
+        values = (policy.value() for policy in self.policies)
+        return tuple(value for value in values if isinstance(value, Reservation))
 
     def by_code(self) -> dict[str, Policy]:
         """Return each policy under its code."""

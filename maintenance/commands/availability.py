@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from maintenance import schema
+from maintenance.answers import utc
 from maintenance.availability import Availability, month
 from maintenance.catalogue import Catalogue, Impact, System
 from maintenance.catalogue_store import load_catalogue
 from maintenance.commands.options import echo_json, json_option
-from maintenance.commands.reports import local_time, table, utc
+from maintenance.commands.reports import local_time, table
 from maintenance.errors import InvalidTime, NotFound
 from maintenance.measuring import availabilities
 from maintenance.queries import current_windows

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from maintenance import schema
+from maintenance.answers import window_document
 from maintenance.catalogue_store import load_catalogue
 from maintenance.commands.options import actor, by_option, echo_json, json_option, read_file
-from maintenance.commands.reports import window_document, window_lines
+from maintenance.commands.reports import window_lines
 from maintenance.documents import read_catalogue
 from maintenance.importing import Change, ImportReport, compare, import_catalogue
 from maintenance.runtime import Runtime

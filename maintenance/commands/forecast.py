@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from maintenance.answers import forecast_document, harm_document
 from maintenance.catalogue import Catalogue
 from maintenance.clashes import Clash, find_clashes, in_order, warnings_of
-from maintenance.commands.reports import estimated, forecast_document, forecast_report, harm_document
+from maintenance.commands.reports import estimated, forecast_report
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem
 from maintenance.forecast import forecast as forecast_of

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from maintenance import steps
-from maintenance.commands.reports import local_time, table, utc, window_document, window_lines
+from maintenance.answers import utc, window_document
+from maintenance.commands.reports import local_time, table, window_lines
 from maintenance.documents import plan_document
 from maintenance.interventions import Phase, Plan
 from maintenance.models import EventRow, InterventionRow, VersionRow

@@ -10,6 +10,7 @@ import click
 from sqlalchemy.orm import Session
 
 from maintenance import scheduling, schema
+from maintenance.answers import forecast_document, window_document
 from maintenance.catalogue_store import load_catalogue
 from maintenance.commands.options import (
     actor,
@@ -20,7 +21,7 @@ from maintenance.commands.options import (
     reason_option,
     text_of,
 )
-from maintenance.commands.reports import forecast_document, forecast_report, window_document, window_lines
+from maintenance.commands.reports import forecast_report, window_lines
 from maintenance.documents import digest, plan_document, read_intervention
 from maintenance.interventions import Plan
 from maintenance.models import InterventionRow

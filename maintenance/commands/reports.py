@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from maintenance.clashes import Clash
 from maintenance.errors import Problem
@@ -12,47 +11,6 @@ from maintenance.harm import two_figures
 from maintenance.interventions import Plan, Window
 from maintenance.texts import Text
 from maintenance.windows import zone
-
-
-def forecast_document(
-    windows: Iterable[Window], clashes: Iterable[Clash], warnings: Iterable[tuple[Plan, Problem]]
-) -> dict[str, Any]:
-    """Return windows, clashes and warnings as JSON holds them: the document of `janela forecast --json`."""
-    return {
-        "windows": [window_document(window) for window in windows],
-        "clashes": [
-            {
-                "kind": clash.kind,
-                "severity": clash.severity,
-                "systems": list(clash.systems),
-                "start": utc(clash.start),
-                "end": utc(clash.end),
-                "plans": list(clash.plans),
-                "message": clash.message,
-            }
-            for clash in clashes
-        ],
-        "warnings": [
-            {"plan": plan.reference, "path": list(problem.path), "message": problem.message}
-            for plan, problem in warnings
-        ],
-    }
-
-
-def window_document(window: Window) -> dict[str, Any]:
-    """Return one window as JSON holds it."""
-    return {
-        "system": window.system,
-        "impact": window.impact.code,
-        "start": utc(window.start),
-        "end": utc(window.end),
-        "because": [list(chain) for chain in window.because],
-    }
-
-
-def utc(instant: datetime) -> str:
-    """Return an instant as in `2019-11-30T14:00:00Z`."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def forecast_report(
@@ -92,11 +50,6 @@ def window_lines(windows: Sequence[Window], shown_in: str) -> list[str]:
         for window in windows
     ]
     return [f"Windows: {len(windows)}, times of {shown_in}", "", *table(rows)]
-
-
-def harm_document(harm: Iterable[tuple[Text, float]]) -> list[dict[str, Any]]:
-    """Return estimated harm as JSON holds it, unit by unit."""
-    return [{"unit": unit.document(), "amount": round(amount)} for unit, amount in harm]
 
 
 def estimated(harm: Iterable[tuple[Text, float]]) -> str:

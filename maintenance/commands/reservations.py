@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from maintenance import schema
+from maintenance.answers import utc
 from maintenance.commands.options import (
     actor,
     by_option,
@@ -20,7 +21,7 @@ from maintenance.commands.options import (
     text_of,
 )
 from maintenance.commands.reports import local_time as shown
-from maintenance.commands.reports import table, utc
+from maintenance.commands.reports import table
 from maintenance.errors import InvalidTime
 from maintenance.recurrence import Change, Deviation, Occurrence, occurrences_of
 from maintenance.reserving import change_occurrence, reserved, restore_occurrence

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from app import cli
+from maintenance import scheduling
+from maintenance.lifecycle import SYSTEM
+from maintenance.policy_book import policies_from_document
+from maintenance.policy_editing import import_policies
 from maintenance.runtime import Runtime
+from tests.web import case
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "spms-exadata-2019"
 
@@ -77,3 +83,73 @@ def test_policies_are_held_against_every_start(runtime: Runtime) -> None:
 
 def test_no_start_is_better_than_the_chosen_saturday(runtime: Runtime) -> None:
     assert "The best start found, Sat 2019-11-30 14:00 WET, costs no less." in run(runtime).output
+
+
+def stored(runtime: Runtime, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["slots", *arguments], obj=runtime)
+
+
+@pytest.fixture
+def drafted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Give an installation with the reference case as a draft."""
+    monkeypatch.setattr("maintenance.schema.check", lambda database: None)
+    case.load_catalogue(runtime)
+    with runtime.database.write() as session:
+        scheduling.draft(session, case.the_plan(), by=SYSTEM, now=runtime.clock())
+    return runtime
+
+
+def agree(runtime: Runtime, **document: object) -> None:
+    with runtime.database.write() as session:
+        import_policies(
+            session, policies_from_document(document), prune=False, by=SYSTEM, now=runtime.clock()
+        )
+
+
+def test_a_stored_plan_is_held_against_what_is_stored(drafted: Runtime) -> None:
+    result = stored(drafted, case.REFERENCE, "--within", "P7D", "--count", "2")
+
+    assert result.exit_code == 0, result.output
+    assert "As planned, Sat 2019-11-30 14:00 WET: about 43,000 prescriptions." in result.output
+
+
+def test_a_stored_freeze_keeps_starts_out_and_a_reserved_window_is_named(drafted: Runtime) -> None:
+    weekend = {"start": "2019-11-29T00:00", "end": "2019-12-02T00:00", "timezone": "Europe/Lisbon"}
+    night = {"start": "2019-12-06T18:00", "duration": "PT24H", "rule": "FREQ=WEEKLY;BYDAY=FR"}
+    agree(
+        drafted,
+        freezes=[{"code": "ELECTION", "name": "Election", **weekend}],
+        reservations=[{"code": "FRIDAYS", "name": "Fridays", "timezone": "Europe/Lisbon", **night}],
+    )
+
+    first, *_ = json.loads(stored(drafted, case.REFERENCE, "--within", "P14D", "--json").output)["slots"]
+    shown = json.loads(stored(drafted, case.REFERENCE, "--blocked", "--count", "1", "--json").output)["slots"]
+
+    assert first["start"] >= "2019-12-02"
+    assert "freeze" in {c["kind"] for c in shown[0]["clashes"] if c["severity"] == "block"}
+    friday = stored(drafted, case.REFERENCE, "--from", "2019-12-06T18:00", "--within", "P1D").output
+    assert "in the reserved window: Fridays (FRIDAYS)" in friday
+
+
+def test_a_draft_of_others_warns_and_blocks_no_start(drafted: Runtime) -> None:
+    with drafted.database.write() as session:
+        scheduling.draft(session, case.the_plan(reference="INT-2019-9"), by=SYSTEM, now=drafted.clock())
+
+    slot = json.loads(stored(drafted, case.REFERENCE, "--count", "1", "--json").output)["slots"][0]
+
+    assert slot["start"] == "2019-11-30T14:00:00Z"
+    assert ("same-system", "warn") in {(c["kind"], c["severity"]) for c in slot["clashes"]}
+
+
+def test_files_beside_the_plan_go_with_a_catalogue_file(runtime: Runtime) -> None:
+    result = stored(runtime, "X", "--policies", str(EXAMPLE / "policies.yaml"))
+
+    assert result.exit_code == 2
+    assert "--catalogue" in result.output
+
+
+def test_a_plan_that_is_no_file_and_no_intervention_is_named(drafted: Runtime) -> None:
+    catalogue = ["--catalogue", str(EXAMPLE / "catalogue.yaml")]
+
+    assert "There is no intervention NOPE" in stored(drafted, "NOPE").output
+    assert "There is no file NOPE" in stored(drafted, "NOPE", *catalogue).output

@@ -9,8 +9,7 @@ and channel.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -29,39 +28,24 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from maintenance.queries import published, windows_of
 from maintenance.runtime import Runtime
-from notifications import mail, payloads, sms_text
-from notifications.contacts import Reader, used
+from notifications import overtaking
 from notifications.ledger import TABLE, suppression
 from notifications.messages import Composed, compose
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
+from notifications.overtaking import Overtaking
 from notifications.planning import retry_delay
 from notifications.queries import due_notices, in_states, overtaken, reader_of, site_of, story_of
-from notifications.retries import MAY_HAVE_REACHED, WAITING, State
-from notifications.stories import Story
-from notifications.upkeep import supersede
+from notifications.rendering import Variant, message_row
+from notifications.retries import MAY_HAVE_REACHED, State
 
 _log = logging.getLogger(__name__)
 
-#: How many values one condition lists: databases have a limit.
-_SCOPES_AT_ONCE = 5_000
 
-
-class _DirectoryMoved(Exception):
-    """The directory changed while messages were rendered for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Variant:
-    """One kind of reader on one channel."""
-
-    channel: str
-    scope_id: int
-    #: Whether they had no message of this intervention before.
-    first: bool
+class _Moved(Exception):
+    """The directory, or what was told of the intervention, changed while messages were rendered."""
 
 
 def fan_out_due(runtime: Runtime, now: datetime) -> int:
@@ -81,8 +65,8 @@ def fan_out_due(runtime: Runtime, now: datetime) -> int:
 def _fan_out_one(runtime: Runtime, notice_id: int, now: datetime) -> int:
     try:
         return fan_out(runtime, notice_id, now)
-    except _DirectoryMoved:
-        _log.info("The directory changed while notice %s was rendered; it is rendered anew", notice_id)
+    except _Moved:
+        _log.info("What notice %s was rendered for has changed; it is rendered anew", notice_id)
         return 0
     except Exception as error:
         _log.exception("Notice %s could not be fanned out", notice_id)
@@ -106,13 +90,18 @@ def fan_out(runtime: Runtime, notice_id: int, now: datetime) -> int:
             return 0
         if _waits_for_lead(session, notice):
             return 0
+        overtaking.take_turn(session, notice)
         if not _variants(session, notice) <= rendered.variants:
-            raise _DirectoryMoved
+            raise _Moved
+        if not overtaking.met_by(session, notice) <= rendered.meets.met:
+            raise _Moved
         if rendered.messages:
             session.connection().execute(insert(MessageRow), rendered.messages)
         _refresh_statistics(session)
         made = _insert_deliveries(session, notice, now)
-        _close_overtaken(session, notice, rendered.told_all, now)
+        if rendered.meets.told_all:
+            _refresh_statistics(session)
+            overtaking.close_overtaken(session, notice, rendered.meets, now)
         notice.state, notice.fanned_out_at = "fanned_out", now
         notice.problem, notice.retry_at = "", None
         return made
@@ -129,9 +118,8 @@ class _Rendered:
     """What was rendered, and for which kinds of reader it was looked at whether the notice concerns them."""
 
     messages: list[dict[str, Any]]
-    variants: set[_Variant]
-    #: The scopes to whose readers a start leaves nothing to say that older notices would.
-    told_all: tuple[int, ...] = ()
+    variants: set[Variant]
+    meets: Overtaking = field(default_factory=Overtaking)
 
 
 def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
@@ -143,8 +131,7 @@ def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
         wanted = {variant.scope_id for variant in variants}
         scopes = {row.id: row for row in session.scalars(select(ScopeRow)) if row.id in wanted}
         story = story_of(session, notice, site_of(runtime.settings))
-        older = overtaken(session, notice, "fanned_out")
-        announced = _systems_of(session, older)
+        meets = overtaking.look(session, notice, story, scopes.values())
     # What a kind of reader is told is composed once for all channels.
     composed: dict[tuple[int, bool], Composed | None] = {}
     messages = []
@@ -154,61 +141,11 @@ def _render(runtime: Runtime, notice_id: int, now: datetime) -> _Rendered:
         if key not in composed:
             composed[key] = compose(story, reader) if story.is_news_for(reader) else None
         if (words := composed[key]) is not None:
-            messages.append(_message(variant, words, story, reader, notice, now))
-    told_all: tuple[int, ...] = ()
-    if older:
-        unsaid = story.left_unsaid(announced)
-        readers = {id_: reader_of(row, first=True) for id_, row in scopes.items()}
-        told_all = tuple(
-            id_ for id_, reader in readers.items() if not used(reader.entries, unsaid, story.catalogue)
-        )
-    return _Rendered([message for message in messages if message["body"]], variants, told_all)
+            messages.append(message_row(variant, words, story, reader, notice, now))
+    return _Rendered([message for message in messages if message["body"]], variants, meets)
 
 
-def _systems_of(session: Session, older: Iterable[NoticeRow]) -> frozenset[str]:
-    """Return the systems whose windows these notices tell, those of the version before each included."""
-    versions = {(n.reference, s) for n in older for s in (n.sequence - 1, n.sequence) if s >= 0}
-    windows = (w for version in versions for w in windows_of(published(session, *version)))
-    return frozenset(window.system for window in windows if window.is_notified)
-
-
-def _message(
-    variant: _Variant, words: Composed, story: Story, reader: Reader, notice: NoticeRow, now: datetime
-) -> dict[str, Any]:
-    parts = 0
-    if variant.channel == "email":
-        heading = mail.Heading(
-            mail_from=story.site.mail_from,
-            host=story.site.host,
-            site_name=story.site.name,
-            reference=notice.reference,
-            notice_public_id=notice.public_id,
-            sequence=notice.sequence,
-            kind=notice.kind,
-            language=reader.language,
-            at=now,
-        )
-        body = mail.prepare(words, heading)
-    elif variant.channel == "sms":
-        body = words.sms.encode()
-        parts = sms_text.count(words.sms).parts if words.sms else 0
-    elif variant.channel == "webhook":
-        body = payloads.webhook_body(story, reader, words, notice_public_id=notice.public_id, at=now)
-    else:
-        body = payloads.chat_body(story, reader, words)
-    return {
-        "notice_id": notice.id,
-        "channel": variant.channel,
-        "scope_id": variant.scope_id,
-        "first": variant.first,
-        "language": reader.language,
-        "subject": words.subject,
-        "body": body,
-        "parts": parts,
-    }
-
-
-def _variants(session: Session, notice: NoticeRow) -> set[_Variant]:
+def _variants(session: Session, notice: NoticeRow) -> set[Variant]:
     """Return the kinds of reader that there are now, whomever the notice concerns."""
     first = _is_first(session, notice).label("first")
     rows = session.execute(
@@ -216,7 +153,7 @@ def _variants(session: Session, notice: NoticeRow) -> set[_Variant]:
         .where(RecipientRow.scope_id.is_not(None), ~_told_by_lead(notice))
         .distinct()
     )
-    return {_Variant(channel, cast(int, scope_id), bool(is_first)) for channel, scope_id, is_first in rows}
+    return {Variant(channel, cast(int, scope_id), bool(is_first)) for channel, scope_id, is_first in rows}
 
 
 def _is_first(session: Session, notice: NoticeRow) -> ColumnElement[bool]:
@@ -250,35 +187,6 @@ def _told_by_lead(notice: NoticeRow) -> ColumnElement[bool]:
             ~in_states(DeliveryRow.state, (State.SUPERSEDED, State.CANCELLED)),
         )
     )
-
-
-def _close_overtaken(session: Session, notice: NoticeRow, scopes: Sequence[int], now: datetime) -> None:
-    """Close what waits of older announcements for readers whom this start tells all: it would come after."""
-    leads = select(NoticeRow.lead_notice_id).where(
-        NoticeRow.lead_notice_id.is_not(None), NoticeRow.state == "fanned_out"
-    )
-    # Readers of a lead were left out of its follower: without the lead they would hear nothing of the other plan.
-    told_for_others = set(session.scalars(leads))
-    older = [row.id for row in overtaken(session, notice, "fanned_out") if row.id not in told_for_others]
-    if not older or not scopes:
-        return
-    _refresh_statistics(session)
-    start = aliased(DeliveryRow)
-    for first in range(0, len(scopes), _SCOPES_AT_ONCE):
-        told = exists(
-            select(start.id)
-            .join(MessageRow, MessageRow.id == start.message_id)
-            .where(
-                start.notice_id == notice.id,
-                start.recipient_id == TABLE.c.recipient_id,
-                start.channel == TABLE.c.channel,
-                start.state == State.QUEUED,
-                MessageRow.scope_id.in_(scopes[first : first + _SCOPES_AT_ONCE]),
-            )
-            .correlate(TABLE)
-        )
-        # What a sender has under way is left to it.
-        supersede(session, older, now, only=and_(in_states(TABLE.c.state, WAITING), told))
 
 
 def _refresh_statistics(session: Session) -> None:

@@ -142,6 +142,22 @@ def overtaken(session: Session, notice: NoticeRow, state: str) -> Sequence[Notic
     ).all()
 
 
+def starts_before(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
+    """Return the starts whose readers were written to before an announcement, change or reminder that comes late."""
+    if notice.kind not in PLANNED_AHEAD:
+        return ()
+    return session.scalars(
+        select(NoticeRow)
+        .where(
+            NoticeRow.reference == notice.reference,
+            NoticeRow.sequence > notice.sequence,
+            NoticeRow.kind == NoticeKind.START,
+            NoticeRow.state == "fanned_out",
+        )
+        .order_by(NoticeRow.id)
+    ).all()
+
+
 def get_notice(session: Session, public_id: str) -> NoticeRow:
     """Return the notice of that public id.
 

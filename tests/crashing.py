@@ -1,4 +1,4 @@
-"""A process that dies where it is told to: `python -m tests.crashing DATABASE_URL LOG NOW POINT`.
+"""A process that dies where it is told to.
 
 It takes one look at everything that is due. Its transports append each message that the far side
 took to LOG, on the disk before they answer, as a mail server would. At POINT it kills itself with
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -98,7 +97,3 @@ def main(url: str, log: str, now: str, point: str) -> None:
             thread.result()
     drain(runtime, sms)
     runtime.database.dispose()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -20,15 +18,16 @@ from sqlalchemy import func, select
 
 from maintenance.database import Database
 from maintenance.models import EventRow
-from maintenance.settings import ROOT
 from notifications.claims import LEASE
 from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow
 from notifications.retries import State
+from tests import crashing
 from tests.builders import a_phase, a_plan, a_system
 from tests.crashing import THREADS
 from tests.invariants import assert_sound
 from tests.ledgers import a_reader, addresses, queue, states
 from tests.lives import MORNING, announced, import_systems
+from tests.site import fork
 
 KILLS = int(os.environ.get("JANELA_TEST_KILLS", "4"))
 RECIPIENTS = int(os.environ.get("JANELA_TEST_RECIPIENTS", "300"))
@@ -46,23 +45,9 @@ class Installation:
 
     def run(self, point: str = "never") -> None:
         """Let a fresh process look at everything due; it dies at `point`, and a lease's length passes."""
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "tests.crashing",
-                self.database.url,
-                str(self._log),
-                self.now.isoformat(),
-                point,
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        expected = 0 if point == "never" else -signal.SIGKILL
-        assert done.returncode == expected, done.stderr
+        process = fork(crashing.main, self.database.url, str(self._log), self.now.isoformat(), point)
+        process.join(120)
+        assert process.exitcode == (0 if point == "never" else -signal.SIGKILL)
         self.now += LATER
 
     def taken(self) -> Counter[int]:

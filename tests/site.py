@@ -1,0 +1,196 @@
+"""An installation as real processes: `janela scheduler`, `janela worker`, killed and started anew.
+
+They are forked from one process that has imported everything, so that one starts at once, not in two seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Self
+
+from alembic import command
+from sqlalchemy import or_, select, update
+
+import notifications.models  # noqa: F401 - its tables belong to the schema
+from maintenance import schema
+from maintenance.database import Base, Database
+from maintenance.runtime import utc_now
+from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, LeaseRow
+from notifications.retries import UNFINISHED, State
+
+_FORKING = multiprocessing.get_context("forkserver")
+_FORKING.set_forkserver_preload(
+    ["tests.crashing", "notifications.celery_engine", "notifications.channels.sms", "psycopg", "app"]
+)
+
+
+def until(happened: Callable[[], bool], what: str = "it", *, seconds: float = 60) -> None:
+    """Wait until something has happened; a test that waits in vain is stopped after a while."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what} never happened"
+        time.sleep(0.05)
+
+
+def fork(work: Callable[..., object], *arguments: object) -> BaseProcess:
+    """Begin some work in a process that has imported everything."""
+    process = _FORKING.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def _janela(words: Sequence[str], settings: dict[str, str], log: str) -> None:
+    """Be `janela …` with these settings and no others, in a process group of one's own."""
+    os.setsid()
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    for name in [name for name in os.environ if name.startswith("JANELA_")]:
+        del os.environ[name]
+    os.environ.update({f"JANELA_{name}": value for name, value in settings.items()})
+    sys.argv = ["janela", *words]
+    from app import cli
+
+    cli(list(words))
+
+
+class Site:
+    """Its database, its settings, its processes; all of them are gone at the end of the `with`."""
+
+    def __init__(self, database: Database, folder: Path, **settings: str) -> None:
+        self.database = database
+        Base.metadata.create_all(self.database.engine)
+        with self.database.engine.begin() as connection:
+            command.stamp(schema._config(connection), "head")
+        self.settings = {
+            "DATABASE_URL": database.url,
+            "SMTP_CONNECTIONS": "4",
+            "GUEST_LIST": "*",
+            "INSTANCE": str(folder / "instance"),
+            "SECRET_KEY": "for-tests-only",
+            **settings,
+        }
+        self._log = folder / "processes.log"
+        self._processes: list[BaseProcess] = []
+        self._dead: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            self.kill(process)
+        self.database.dispose()
+
+    @property
+    def log(self) -> str:
+        """Return what the processes said."""
+        return self._log.read_text()
+
+    def start(self, *words: str) -> BaseProcess:
+        """Begin `janela …` with this installation's settings, in a process group of its own."""
+        process = fork(_janela, words, self.settings, str(self._log))
+        self._processes.append(process)
+        return process
+
+    def kill(self, process: BaseProcess) -> None:
+        """End a process and its children with SIGKILL, as a power cut would."""
+        assert process.pid
+        family = [process.pid, *children(process.pid)]
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            # A child may have been forked meanwhile.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join(20)
+        self._dead.update(family)
+
+    def kill_alone(self, pid: int) -> None:
+        """End one process with SIGKILL, and none of its children: as when memory runs out."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._dead.add(pid)
+
+    def all_settled(self) -> bool:
+        """Return whether nothing is left to do, but for SMS in doubt that only their receipts settle."""
+        in_doubt = (DeliveryRow.channel == "sms") & (DeliveryRow.state == State.AMBIGUOUS)
+        with self.database.read() as session:
+            return (
+                session.scalar(
+                    select(DeliveryRow.id).where(DeliveryRow.state.in_(UNFINISHED), ~in_doubt).limit(1)
+                )
+                is None
+            )
+
+    def leader(self) -> int | None:
+        """Return the process id of the scheduler that leads; None while nobody does."""
+        with self.database.read() as session:
+            lease = session.get(LeaseRow, "scheduler")
+            return _pid(lease.owner) if lease and lease.until > utc_now() else None
+
+    def let_leases_run_out(self) -> None:
+        """Make it as if the minutes had passed that leases of killed processes last.
+
+        Their last commit may come in after their death, so a test that goes on does this again and again.
+        """
+        past = utc_now() - timedelta(seconds=1)
+        for row, until_ in (
+            (DeliveryRow.lease_owner, DeliveryRow.lease_until),
+            (LeaseRow.owner, LeaseRow.until),
+        ):
+            with self.database.read() as session:
+                owners = set(session.scalars(select(row).where(until_ > utc_now()).distinct()))
+            if of_the_dead := [owner for owner in owners if owner and _pid(owner) in self._dead]:
+                with self.database.write() as session:
+                    session.execute(
+                        update(row.class_)
+                        .where(row.in_(of_the_dead), until_ > utc_now())
+                        .values({until_.key: past})
+                        .execution_options(synchronize_session=False)
+                    )
+
+    def let_waits_pass(self) -> None:
+        """Make it as if the time had passed after which failures are tried again."""
+        now = utc_now()
+        waiting = or_(
+            DeliveryRow.state == State.RETRY_WAIT,
+            (DeliveryRow.state == State.AMBIGUOUS) & (DeliveryRow.channel != "sms"),
+        )
+        with self.database.read() as session:
+            late = session.scalar(select(DeliveryRow.id).where(waiting, DeliveryRow.due_at > now).limit(1))
+            rests = session.scalar(select(ChannelRow.channel).where(ChannelRow.paused_until > now).limit(1))
+        if late or rests:
+            with self.database.write() as session:
+                session.execute(
+                    update(DeliveryRow).where(waiting, DeliveryRow.due_at > now).values(due_at=now)
+                )
+                session.execute(update(ChannelRow).values(paused_until=None))
+
+    def resent(self) -> Counter[int]:
+        """Return how often the ledger says that it sent each delivery again."""
+        with self.database.read() as session:
+            return Counter(
+                session.scalars(select(DeliveryEventRow.delivery_id).where(DeliveryEventRow.kind == "resent"))
+            )
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of a process's children; none once it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _pid(owner: str) -> int:
+    return int(owner.split(":")[1])

@@ -273,8 +273,10 @@ def _verification_missing(plan: Plan) -> Iterator[Clash]:
             Interval(min(p.start for p in outages), last),
             (plan.reference,),
             N_(
-                "Nobody checks the service after the outage; add a phase of kind verification that follows it."
+                "Nobody checks the service after the outage of %(plan)s; add a phase of kind verification "
+                "that follows it."
             ),
+            plan=plan.reference,
         )
 
 

@@ -42,18 +42,24 @@ class Preview:
         return any(clash.blocks for clash in self.clashes)
 
 
-def preview(session: Session, plan: Plan, *, now: datetime) -> Preview:
-    """Return what announcing `plan` would do: its windows, clashes, warnings, the plans it alters."""
+def preview(session: Session, plan: Plan, *, now: datetime, language: str = "en") -> Preview:
+    """Return what announcing `plan` would do: its windows, clashes, warnings, the plans it alters.
+
+    Clashes name policies in `language`.
+    """
     plan = replace(plan, reference=plan.reference or UNNAMED)
     row = find_intervention(session, plan.reference)
-    return _preview(session, standing_if_counted(row) if row and row.versions else None, plan, plan, now)
+    before = standing_if_counted(row) if row and row.versions else None
+    return _preview(session, before, plan, plan, now, language)
 
 
-def preview_move(session: Session, reference: str, start: datetime, *, now: datetime) -> Preview:
+def preview_move(
+    session: Session, reference: str, start: datetime, *, now: datetime, language: str = "en"
+) -> Preview:
     """Return what moving the first phase with an impact to the local time `start` would do."""
     plan = standing(get_intervention(session, reference))
     after = steps.moved(plan, start)
-    return _preview(session, plan, after, after, now)
+    return _preview(session, plan, after, after, now, language)
 
 
 def preview_cancel(session: Session, reference: str, *, now: datetime) -> Preview:
@@ -67,7 +73,12 @@ def preview_cancel(session: Session, reference: str, *, now: datetime) -> Previe
 
 
 def _preview(
-    session: Session, before: Plan | None, after: Plan | None, checked: Plan | None, now: datetime
+    session: Session,
+    before: Plan | None,
+    after: Plan | None,
+    checked: Plan | None,
+    now: datetime,
+    language: str = "en",
 ) -> Preview:
     catalogue = load_catalogue(session)
     effect = effect_of(session, catalogue, before, after)
@@ -75,7 +86,7 @@ def _preview(
         return Preview(effect.windows, (), (), effect.altered)
     return Preview(
         windows=effect.windows,
-        clashes=clashes_of(session, catalogue, checked, now=now),
+        clashes=clashes_of(session, catalogue, checked, now=now, language=language),
         warnings=warnings_of(checked),
         altered=effect.altered,
         harm=tuple(harm_of(catalogue, effect.windows).items()),

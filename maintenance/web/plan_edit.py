@@ -18,6 +18,7 @@ from maintenance.queries import get_intervention, pending
 from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now, runtime
 from maintenance.web.errors import sentence_of
+from maintenance.web.languages import page_language
 from maintenance.web.plan import bp
 from maintenance.web.plan_changes import changes_between
 from maintenance.web.plan_desk import Desk, digest_of, document_to_edit, phase_ids
@@ -78,7 +79,7 @@ def _look(desk: Desk, session: Session, row: InterventionRow | None = None) -> b
     if plan is None:
         return False
     desk.plan = plan
-    desk.preview = scheduling.preview(session, plan, now=now())
+    desk.preview = scheduling.preview(session, plan, now=now(), language=page_language())
     shown, desk.seen_before = digest_of(plan, desk.preview), desk.form.seen.data
     desk.form.seen.data = shown
     return desk.action == "save" and desk.seen_before == shown

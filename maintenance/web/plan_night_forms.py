@@ -28,6 +28,7 @@ from maintenance.lifecycle import Actor, Step
 from maintenance.scheduling import Preview
 from maintenance.texts import NO_TEXT, Text
 from maintenance.web.forms import SomeWords, text_of
+from maintenance.web.languages import page_language
 from maintenance.web.plan_step_forms import (
     CHECKS,
     AnnounceForm,
@@ -82,7 +83,11 @@ class MoveForm(OverridableForm):
         """Return the windows at the new time, once one was typed and can be read."""
         is_shown = self.seen.data == self.start.data and not self.start.errors
         start = local_time_of(self.start) if is_shown else None
-        return scheduling.preview_move(session, reference, start, now=now) if start else None
+        return (
+            scheduling.preview_move(session, reference, start, now=now, language=page_language())
+            if start
+            else None
+        )
 
     def is_confirmed(self) -> bool:
         """Return whether the windows at this very time were shown; they are from now on."""

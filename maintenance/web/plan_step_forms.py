@@ -17,6 +17,7 @@ from maintenance.lifecycle import Actor
 from maintenance.scheduling import Preview
 from maintenance.texts import NO_TEXT, Text
 from maintenance.web.forms import BaseForm, LongWordsForm, text_of, words_rows
+from maintenance.web.languages import page_language
 
 #: Longest note or reason of one language, in characters: it goes into mails.
 _LONGEST = 2000
@@ -104,7 +105,7 @@ class ApproveForm(StepForm):
 
     def preview(self, session: Session, reference: str, *, now: datetime) -> Preview | None:
         """Return what announcing the version would do."""
-        return scheduling.preview(session, self.plan, now=now)
+        return scheduling.preview(session, self.plan, now=now, language=page_language())
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:
         """Agree to what the page showed."""
@@ -163,7 +164,7 @@ class AnnounceForm(OverridableForm):
 
     def preview(self, session: Session, reference: str, *, now: datetime) -> Preview | None:
         """Return what announcing would do."""
-        return scheduling.preview(session, self.plan, now=now)
+        return scheduling.preview(session, self.plan, now=now, language=page_language())
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:
         """Publish the approved version."""

@@ -7,19 +7,20 @@ from flask_babel import lazy_gettext
 
 from maintenance.lifecycle import Role
 
-# plan_edit and plan_steps add their pages to plan's blueprint when they are imported.
+# plan_edit, plan_slots and plan_steps add their pages to plan's blueprint when they are imported.
 from maintenance.web import (
     accounts,
     navigation,
     plan,
     plan_edit,
+    plan_slots,
     plan_steps,
     policies,
     systems_search,
     workspace_words,
 )
 
-__all__ = ["init_app", "plan_edit", "plan_steps"]
+__all__ = ["init_app", "plan_edit", "plan_slots", "plan_steps"]
 
 
 def init_app(app: Flask) -> None:

@@ -7,15 +7,19 @@ from collections.abc import Iterable
 from flask import Flask
 from flask_babel import gettext, lazy_gettext
 
+from maintenance.catalogue_store import load_catalogue
+from maintenance.clashes import Clash
 from maintenance.events import Event
 from maintenance.harm import two_figures
 from maintenance.interventions import InterventionClass, PhaseKind
 from maintenance.lifecycle import Role, Step
+from maintenance.previewing import UNNAMED
 from maintenance.texts import Text
+from maintenance.web.context import database
 from maintenance.web.forms import label_of
 from maintenance.web.languages import page_language
 from maintenance.web.plan_preview import spans
-from maintenance.web.presentation import number
+from maintenance.web.presentation import IMPACT_WORDS, number
 
 
 def harm_words(harm: Iterable[tuple[Text, float]]) -> str:
@@ -28,6 +32,36 @@ def harm_words(harm: Iterable[tuple[Text, float]]) -> str:
         )
         for unit, amount in sorted(harm, key=lambda pair: -pair[1])
     )
+
+
+#: What clashes say in words of the standard or of documents, in the reader's words.
+_CLASH_VALUES = {
+    "plan": {UNNAMED: lazy_gettext("this plan")},
+    "impact": {impact.code: words for impact, words in IMPACT_WORDS.items()},
+    "per": {"month": lazy_gettext("month"), "year": lazy_gettext("year")},
+    "class_": {
+        "scheduled": lazy_gettext("scheduled"),
+        "short-notice": lazy_gettext("short notice"),
+        "emergency": lazy_gettext("emergency"),
+    },
+}
+
+
+def clash_sentence(clash: Clash) -> str:
+    """Return what a clash says, in the reader's language; audiences by name."""
+    values = {
+        name: str(_CLASH_VALUES.get(name, {}).get(value, value))
+        if name != "audience"
+        else _audience_name(value)
+        for name, value in clash.values
+    }
+    return str(gettext(clash.sentence, **values) if values else gettext(clash.sentence))
+
+
+def _audience_name(code: str) -> str:
+    with database().read() as session:
+        audience = load_catalogue(session).audiences.get(code)
+    return audience.name.in_language(page_language()) if audience else code
 
 
 ROLE_WORDS = {
@@ -103,7 +137,16 @@ EVENT_WORDS = {
 
 def init_app(app: Flask) -> None:
     """Make the filters known to every template."""
-    for function in (role_label, class_label, phase_kind, step_button, log_label, log_detail, harm_words):
+    for function in (
+        role_label,
+        class_label,
+        phase_kind,
+        step_button,
+        log_label,
+        log_detail,
+        harm_words,
+        clash_sentence,
+    ):
         app.add_template_filter(function)
     app.add_template_filter(Text.of, "as_text")
     app.add_template_filter(spans, "window_spans")

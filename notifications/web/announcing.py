@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Flask, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
+from maintenance.catalogue import Audience
+from maintenance.catalogue_store import load_catalogue
 from maintenance.errors import NotFound
 from maintenance.lifecycle import Role, RunState
 from maintenance.queries import get_intervention, pending
@@ -43,6 +47,7 @@ def preview(reference: str) -> ResponseReturnValue:
         texts=texts,
         kind=_kind(),
         kinds=LATER,
+        audiences=_audiences(),
     )
 
 
@@ -62,6 +67,7 @@ def show(reference: str, scope_id: int) -> ResponseReturnValue:
         count=sms_text.count(composed.sms),
         events=calendar_events(composed.calendar.decode()),
         kind=_kind(),
+        audiences=_audiences(),
     )
 
 
@@ -118,6 +124,12 @@ def _kind() -> NoticeKind | None:
 def _rehearsal(reference: str) -> Rehearsal:
     with database().read() as session:
         return rehearse(session, reference, _kind(), site=site_of(runtime().settings), now=now())
+
+
+def _audiences() -> Mapping[str, Audience]:
+    """Return the audiences by code, for their names."""
+    with database().read() as session:
+        return load_catalogue(session).audiences
 
 
 def panel(reference: str) -> Markup:

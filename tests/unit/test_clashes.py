@@ -170,7 +170,9 @@ def test_people_and_teams_booked_twice(theirs: tuple[Person, ...], who: list[str
     ],
 )
 def test_an_outage_wants_a_verification_that_follows(phases: list[Phase], count: int) -> None:
-    assert len(clashes(two_databases(), a_plan("P1", *phases), kind="verification-missing")) == count
+    found = clashes(two_databases(), a_plan("P1", *phases), kind="verification-missing")
+    assert len(found) == count
+    assert all("the outage of P1;" in clash.message for clash in found)
 
 
 def test_an_affected_audience_without_contingency_text_is_named() -> None:

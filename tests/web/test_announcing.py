@@ -75,6 +75,15 @@ def test_draft_shows_how_many_would_be_told_on_each_channel(client: FlaskClient,
     assert "Outro do Exemplo" not in said  # SIARS feels nothing
 
 
+def test_audiences_are_called_by_their_names(client: FlaskClient, runtime: Runtime) -> None:
+    draft(runtime)
+    page = client.get(f"{MESSAGES}?lang=pt").text
+
+    assert "Prescritores · pt" in words_of(page)
+    assert "Prescritores" in words_of(client.get(first_variant(page)).text)
+    assert "prescribers" not in words_of(page)
+
+
 def test_variant_is_shown_as_it_would_be_sent(client: FlaskClient, runtime: Runtime) -> None:
     draft(runtime)
     with runtime.database.read() as session:

@@ -62,7 +62,16 @@ def _phase(start: str) -> dict[str, object]:
 
 def looks(page: Page) -> Iterator[str]:
     """Bring every page of the workspace to the window in turn, and name it."""
-    paths = ["", "new", REF, f"{REF}/extend", f"{REF}/verify", f"{REF}/update", f"{REF}/complete"]
+    paths = [
+        "",
+        "new",
+        "INT-2019-7/slots?earliest=2019-12-02&latest=2019-12-12&blocked=y",
+        REF,
+        f"{REF}/extend",
+        f"{REF}/verify",
+        f"{REF}/update",
+        f"{REF}/complete",
+    ]
     paths += ["policies", "policies/new/hours", "policies/new/freezes", "policies/NIGHTS"]
     paths += [f"INT-2019-7{rest}" for rest in ("", "/edit", "/move", "/cancel", "/hold")]
     for path in paths:

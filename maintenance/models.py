@@ -20,6 +20,8 @@ class CatalogueRevision(Base):
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(255))
     timezone: Mapped[str] = mapped_column(String(64))
+    #: Hours of the week in which volumes come, as the document has them: {name: [{days, start, end, weight}]}.
+    profiles: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     #: What changed, as the dry run lists it: [{system, field, old, new}].
     changes: Mapped[list[Any]]
 
@@ -261,6 +263,20 @@ class UserRow(Base):
     language: Mapped[str] = mapped_column(String(16), default="")
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class ApiTokenRow(Base):
+    """A token with which a program asks the API."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: Who uses it; the name of one that was revoked can be used again.
+    name: Mapped[str] = mapped_column(String(100))
+    #: SHA-256 of the token, which is random enough to need no salt.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class SignInAttemptRow(Base):

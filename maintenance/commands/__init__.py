@@ -14,6 +14,7 @@ from maintenance.commands import (
     policies,
     reservations,
     slots,
+    tokens,
     users,
 )
 
@@ -30,3 +31,4 @@ def register(cli: click.Group) -> None:
     plan.register(cli)
     interventions.register(cli)
     users.register(cli)
+    tokens.register(cli)

@@ -12,7 +12,7 @@ import click
 
 from maintenance.answers import forecast_document, harm_document
 from maintenance.catalogue import Catalogue
-from maintenance.clashes import Clash, find_clashes, in_order, warnings_of
+from maintenance.clashes import Clash, each_once, find_clashes, warnings_of
 from maintenance.commands.reports import estimated, forecast_report
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem
@@ -109,16 +109,11 @@ def _read_plans(files: Sequence[Path], catalogue: Catalogue, limit_mb: int) -> l
 def _clashes(
     catalogue: Catalogue, plans: Sequence[Plan], policies: Policies | None, now: datetime
 ) -> tuple[Clash, ...]:
-    """Return the clashes of every plan with the others; what two plans have against each other once."""
-    found: dict[object, Clash] = {}
+    """Return the clashes of every plan with the others."""
+    found: list[Clash] = []
     for plan in plans:
         others = [other for other in plans if other is not plan]
-        clashes = list(find_clashes(catalogue, plan, others, now=now))
+        found += find_clashes(catalogue, plan, others, now=now)
         if policies is not None:
-            clashes += find_policy_clashes(catalogue, plan, others, policies, now=now)
-        for clash in clashes:
-            # The sentence speaks from one plan's side; the other side's says the same.
-            pair = frozenset(clash.plans) if len(clash.plans) > 1 else clash.values
-            key = (clash.kind, clash.systems, clash.start, clash.end, pair)
-            found.setdefault(key, clash)
-    return in_order(found.values())
+            found += find_policy_clashes(catalogue, plan, others, policies, now=now)
+    return each_once(found)

@@ -112,3 +112,18 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     Base.metadata.create_all(database.engine)
     yield database
     database.dispose()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each test recorded that killed something: what it killed, and what came of it."""
+    rows = [
+        found
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, found in getattr(report, "user_properties", ())
+        if name == "crash" and getattr(report, "when", "") == "call"
+    ]
+    if rows:
+        terminalreporter.section("killed, lost, repeated")
+        for row in rows:
+            terminalreporter.line("  ".join(f"{key}: {value}" for key, value in row.items()))

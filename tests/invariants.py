@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from sqlalchemy import exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from maintenance.database import Database
 from notifications.claims import URGENT
@@ -23,6 +23,8 @@ from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
 from notifications.sending import PATIENCE
 from notifications.timetable import NoticeKind
+
+_earlier = aliased(NoticeRow)
 
 
 def assert_sound(database: Database, *, settled: bool = True) -> None:
@@ -46,10 +48,22 @@ def violations(session: Session) -> Iterator[str]:
 def _recipients_left_out(session: Session) -> Iterator[str]:
     """Each recipient whose kind of reader a fanned-out notice has a message for has exactly one delivery of it.
 
-    Holds as long as the directory did not change since.
+    Who surely heard of no intervention gets no word of its end either. Holds as long as the directory did
+    not change since.
     """
     has_one = exists().where(
         DeliveryRow.notice_id == NoticeRow.id, DeliveryRow.recipient_id == RecipientRow.id
+    )
+    heard = (
+        exists()
+        .where(
+            _earlier.reference == NoticeRow.reference,
+            _earlier.id < NoticeRow.id,
+            DeliveryRow.notice_id == _earlier.id,
+            DeliveryRow.recipient_id == RecipientRow.id,
+            DeliveryRow.state.in_(MAY_HAVE_REACHED) | (DeliveryRow.ambiguities > 0),
+        )
+        .correlate(NoticeRow, RecipientRow)
     )
     rows = session.execute(
         select(NoticeRow.public_id, RecipientRow.address)
@@ -59,6 +73,7 @@ def _recipients_left_out(session: Session) -> Iterator[str]:
             (RecipientRow.scope_id == MessageRow.scope_id) & (RecipientRow.channel == MessageRow.channel),
         )
         .where(NoticeRow.fanned_out_at.is_not(None), NoticeRow.lead_notice_id.is_(None), ~has_one)
+        .where((NoticeRow.kind != NoticeKind.CANCELLATION) | heard)
         .distinct()
     )
     for notice, address in rows:

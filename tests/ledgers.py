@@ -199,6 +199,23 @@ def a_reader(
     language: str = "pt",
 ) -> RecipientRow:
     """Return a recipient of an institution that uses these systems; its scope is shared with equal readers."""
+    scope = _scope_of(session, systems, institution, language)
+    row = RecipientRow(channel=channel, address=address, name="", scope_id=scope.id)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def many_readers(session: Session, addresses: Iterable[str], *systems: str) -> None:
+    """Put in readers of mail who use these systems, all at once."""
+    scope = _scope_of(session, systems, "HSJ", "pt")
+    session.add_all(
+        RecipientRow(channel="email", address=address, name="", scope_id=scope.id) for address in addresses
+    )
+    session.flush()
+
+
+def _scope_of(session: Session, systems: Sequence[str], institution: str, language: str) -> ScopeRow:
     if session.get(InstitutionRow, institution) is None:
         session.add(InstitutionRow(code=institution, name=f"Institution {institution}"))
         session.flush()
@@ -215,7 +232,4 @@ def a_reader(
         session.add(scope)
         session.flush()
         session.add(ScopeInstitution(scope_id=scope.id, institution=institution))
-    row = RecipientRow(channel=channel, address=address, name="", scope_id=scope.id)
-    session.add(row)
-    session.flush()
-    return row
+    return scope

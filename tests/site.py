@@ -82,7 +82,6 @@ class Site:
         }
         self._log = folder / "processes.log"
         self._processes: list[BaseProcess] = []
-        self._dead: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -106,21 +105,12 @@ class Site:
     def kill(self, process: BaseProcess) -> None:
         """End a process and its children with SIGKILL, as a power cut would."""
         assert process.pid
-        family = [process.pid, *children(process.pid)]
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for pid in (process.pid, *children(process.pid)):
+            kill_alone(pid)
         with contextlib.suppress(ProcessLookupError):
             # A child may have been forked meanwhile.
             os.killpg(process.pid, signal.SIGKILL)
         process.join(20)
-        self._dead.update(family)
-
-    def kill_alone(self, pid: int) -> None:
-        """End one process with SIGKILL, and none of its children: as when memory runs out."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        self._dead.add(pid)
 
     def all_settled(self) -> bool:
         """Return whether nothing is left to do, but for SMS in doubt that only their receipts settle."""
@@ -145,18 +135,16 @@ class Site:
         Their last commit may come in after their death, so a test that goes on does this again and again.
         """
         past = utc_now() - timedelta(seconds=1)
-        for row, until_ in (
-            (DeliveryRow.lease_owner, DeliveryRow.lease_until),
-            (LeaseRow.owner, LeaseRow.until),
-        ):
+        leases = ((DeliveryRow.lease_owner, DeliveryRow.lease_until), (LeaseRow.owner, LeaseRow.until))
+        for owner, lasts in leases:
             with self.database.read() as session:
-                owners = set(session.scalars(select(row).where(until_ > utc_now()).distinct()))
-            if of_the_dead := [owner for owner in owners if owner and _pid(owner) in self._dead]:
+                owners = set(session.scalars(select(owner).where(lasts > utc_now()).distinct()))
+            if of_the_dead := [name for name in owners if name and not is_alive(_pid(name))]:
                 with self.database.write() as session:
                     session.execute(
-                        update(row.class_)
-                        .where(row.in_(of_the_dead), until_ > utc_now())
-                        .values({until_.key: past})
+                        update(owner.class_)
+                        .where(owner.in_(of_the_dead), lasts > utc_now())
+                        .values({lasts.key: past})
                         .execution_options(synchronize_session=False)
                     )
 
@@ -183,6 +171,19 @@ class Site:
             return Counter(
                 session.scalars(select(DeliveryEventRow.delivery_id).where(DeliveryEventRow.kind == "resent"))
             )
+
+
+def kill_alone(pid: int) -> None:
+    """End one process with SIGKILL, and none of its children: as when memory runs out."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process, and it is not dead and merely unburied."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
 
 
 def children(pid: int) -> list[int]:

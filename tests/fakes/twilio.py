@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -78,6 +79,8 @@ class TwilioStandIn:
     requests: list[dict[str, str]] = field(default_factory=list)
     #: Answers and requests that are not as Twilio describes them.
     violations: list[str] = field(default_factory=list)
+    #: When it says that it took a message.
+    clock: Callable[[], datetime] = lambda: datetime(2019, 11, 28, 10, tzinfo=UTC)
 
     def __post_init__(self) -> None:
         self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
@@ -154,11 +157,12 @@ class TwilioStandIn:
             if not answer.accepted:
                 return answer, None
             sid = f"SM{len(self.messages) + 1:032x}"
-            resource = _resource(sid, form)
+            resource = _resource(sid, form, self.clock())
             self.violations += _violations(_resource_schema(), resource, "answer")
             message = {"sid": sid, "form": form, "resource": resource}
             self.messages.append(message)
-            return answer, message
+            # What is answered was true when it was taken, whatever becomes of the message meanwhile.
+            return answer, {**message, "resource": dict(resource)}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -225,8 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
 
-def _resource(sid: str, form: dict[str, str]) -> dict[str, Any]:
-    at = format_datetime(datetime(2019, 11, 28, 10, tzinfo=UTC))
+def _resource(sid: str, form: dict[str, str], now: datetime) -> dict[str, Any]:
+    at = format_datetime(now)
     uri = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{sid}.json"
     return {
         "body": form.get("Body"), "num_segments": "1", "direction": "outbound-api", "from": form.get("From"),

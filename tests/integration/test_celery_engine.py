@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 from kombu import Connection
-from kombu.exceptions import OperationalError
 
 import app as composition
 from app import cli
@@ -27,6 +23,7 @@ from notifications.channels import transports
 from notifications.claims import LEASE
 from notifications.engine import LEAD, take_lead
 from notifications.retries import State
+from tests.brokers import RABBITMQ, REDIS, answering, own_queues
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.fakes.proxy import Proxy
 from tests.fakes.smtp import SmtpListener, late
@@ -35,41 +32,11 @@ from tests.ledgers import HOUR, ScriptedTransport, a_reader, addresses, queue, s
 from tests.lives import announced, import_systems
 from tests.site import Site, until
 
-RABBITMQ = os.environ.get("JANELA_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
-CHANNELS = ("email", "sms", "webhook", "chat")
-REDIS = os.environ.get("JANELA_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
-
-
-def there(url: str, name: str) -> str:
-    """Return the address of a broker; skip where none answers, but never in CI."""
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
-    except OSError as error:
-        reason = f"no {name} answers at {parts.hostname}:{parts.port} ({error})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return url
-
 
 @pytest.fixture
 def queues() -> Iterator[str]:
-    """Give a beginning of queue names that no other test has; the queues are deleted afterwards."""
-    prefix = f"janela-test-{uuid.uuid4().hex[:12]}"
-    yield prefix
-    for url in (RABBITMQ, REDIS):
-        with (
-            contextlib.suppress(OperationalError),
-            Connection(url, connect_timeout=2, transport_options={"max_retries": 0}) as connection,
-        ):
-            channel = connection.default_channel
-            for name in CHANNELS:
-                channel.queue_delete(f"{prefix}.{name}")
-            channel.exchange_delete(prefix)
-            if connection.transport.driver_type == "redis":
-                for key in channel.client.scan_iter(f"*{prefix}*"):
-                    channel.client.delete(key)
+    with own_queues() as prefix:
+        yield prefix
 
 
 @pytest.fixture
@@ -109,7 +76,7 @@ def taken(listener: SmtpListener) -> Counter[str]:
 def test_announcement_reaches_everybody_once_through_two_workers(
     site_at: Callable[[str], Site], listener: SmtpListener, url: str, name: str
 ) -> None:
-    site = site_at(there(url, name))
+    site = site_at(answering(url, name))
     readers = addresses(301)[1:]
     for words in ("scheduler",), ("worker", "--concurrency", "2"), ("worker", "--concurrency", "1"):
         site.start(*words)
@@ -131,7 +98,7 @@ def test_announcement_reaches_everybody_once_through_two_workers(
 def test_workers_killed_in_mid_batch_lose_nothing_and_repeat_only_what_the_ledger_says(
     site_at: Callable[[str], Site], listener: SmtpListener
 ) -> None:
-    site = site_at(there(RABBITMQ, "RabbitMQ"))
+    site = site_at(answering(RABBITMQ, "RabbitMQ"))
     site.start("scheduler")
     workers = [site.start("worker", "--concurrency", "2") for _ in range(2)]
     # The first mail of all is taken and answered late: the worker that has it waits with ten on their way.
@@ -159,7 +126,7 @@ def test_workers_killed_in_mid_batch_lose_nothing_and_repeat_only_what_the_ledge
 def test_broker_that_is_cut_off_for_a_while_holds_mails_up_and_loses_none(
     site_at: Callable[[str], Site], listener: SmtpListener
 ) -> None:
-    parts = urlsplit(there(RABBITMQ, "RabbitMQ"))
+    parts = urlsplit(answering(RABBITMQ, "RabbitMQ"))
     with Proxy(parts.hostname or "", parts.port or 5672) as proxy:
         cut_off = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
         site = site_at(cut_off)
@@ -183,7 +150,7 @@ def test_broker_that_is_cut_off_for_a_while_holds_mails_up_and_loses_none(
 def test_second_scheduler_waits_and_takes_over_within_thirty_seconds(
     site_at: Callable[[str], Site], listener: SmtpListener
 ) -> None:
-    site = site_at(there(RABBITMQ, "RabbitMQ"))
+    site = site_at(answering(RABBITMQ, "RabbitMQ"))
     first = site.start("scheduler")
     until(lambda: site.leader() == first.pid, "a leader")
     second = site.start("scheduler")
@@ -253,7 +220,9 @@ def test_wake_up_for_a_shard_that_somebody_has_does_nothing(
 def test_wake_ups_do_not_pile_up_where_no_worker_is(
     settings: Settings, runtime: Runtime, queues: str
 ) -> None:
-    ours = woken_by(runtime.database, settings, BROKER_URL=there(RABBITMQ, "RabbitMQ"), BROKER_QUEUE=queues)
+    ours = woken_by(
+        runtime.database, settings, BROKER_URL=answering(RABBITMQ, "RabbitMQ"), BROKER_QUEUE=queues
+    )
     queue(runtime.database, addresses(250), now=utc_now())
     engine = CeleryEngine(ours, {"email": ScriptedTransport()})
 
@@ -269,7 +238,7 @@ def test_wake_ups_do_not_pile_up_where_no_worker_is(
 
 
 def test_broker_that_answers_again_is_used_again(settings: Settings, runtime: Runtime, queues: str) -> None:
-    parts = urlsplit(there(RABBITMQ, "RabbitMQ"))
+    parts = urlsplit(answering(RABBITMQ, "RabbitMQ"))
     proxy = Proxy(parts.hostname or "", parts.port or 5672)
     url = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
     ours = woken_by(runtime.database, settings, BROKER_URL=url, BROKER_QUEUE=queues)

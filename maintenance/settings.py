@@ -24,6 +24,7 @@ _CHOICES = {
     "SMS_ACCENTS": ("fold", "keep"),
     "TWILIO_RETENTION": ("keep", "discard"),
     "ENGINE": ("embedded", "celery"),
+    "ESCALATION": ("on", "off"),
 }
 
 
@@ -114,6 +115,17 @@ SETTINGS: tuple[Setting, ...] = (
         "Empty: no estimate.",
     ),
     Setting("SMS_ACCENTS", "fold", "`keep` accents in SMS (more parts) or `fold` them to plain letters."),
+    Setting(
+        "ESCALATION",
+        "on",
+        "Whether others are told where a notice reached nobody of an institution: `on` or `off`.",
+    ),
+    Setting(
+        "ONCALL",
+        "",
+        "Addresses and numbers of the operators, separated by spaces: told when nobody of an institution could be "
+        "reached. Empty: the page of deliveries says it alone.",
+    ),
     Setting(
         "ENGINE",
         "embedded",

@@ -86,7 +86,7 @@ def _recipients(directory: Directory, endpoints: Iterable[EndpointRow]) -> _Reci
     """Return what is known of each address on each channel; the first contact decides language and quiet hours."""
     behind: dict[tuple[str, str], list[Contact]] = {}
     of_institution: dict[str, list[Contact]] = {}
-    for contact in directory.contacts:
+    for contact in (contact for contact in directory.contacts if not contact.standby):
         of_institution.setdefault(contact.institution, []).append(contact)
         for channel in contact.channels:
             behind.setdefault((channel, contact.address(channel)), []).append(contact)
@@ -152,6 +152,7 @@ _CONTACT_FIELDS = (
     "channels",
     "systems",
     "quiet_hours",
+    "standby",
 )
 
 

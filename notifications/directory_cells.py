@@ -15,6 +15,8 @@ from notifications.quiet_hours import read_quiet_hours
 
 #: Channels that contacts can ask for.
 CHANNELS = ("email", "sms")
+#: Stands before them for a contact that is told only when nobody else of its institution was reached.
+STANDBY = "standby"
 #: Longest name of an institution or a contact.
 _NAME_LIMIT = 255
 
@@ -104,12 +106,13 @@ def language_of(text: str) -> tuple[str, str]:
 
 
 def channels_of(text: str) -> tuple[str, str]:
-    """Return the channels, in the order in which they are kept."""
-    for channel in text.split():
-        if channel not in CHANNELS:
-            hint = did_you_mean(channel.lower(), CHANNELS)
-            return "", f"The channel “{channel[:40]}” is not one of {', '.join(CHANNELS)}.{hint}"
-    return " ".join(channel for channel in CHANNELS if channel in text.split()), ""
+    """Return the channels, in the order in which they are kept; behind `STANDBY` if it stands there."""
+    words = (STANDBY, *CHANNELS)
+    for word in text.split():
+        if word not in words:
+            hint = did_you_mean(word.lower(), words)
+            return "", f"The channel “{word[:40]}” is not one of {', '.join(CHANNELS)}, nor {STANDBY}.{hint}"
+    return " ".join(word for word in words if word in text.split()), ""
 
 
 def quiet_hours_of(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from maintenance.document_fields import is_code
 from maintenance.errors import InvalidDocument, Problem, did_you_mean
 from maintenance.reading import decode
 from notifications.directory_cells import (
+    STANDBY,
     channels_of,
     email_of,
     language_of,
@@ -56,6 +57,8 @@ class Contact:
     systems: tuple[str, ...]
     #: When it wants to be left alone, in its zone, as in 22:00-08:00; "" never.
     quiet_hours: str = ""
+    #: Whether it is told only when nobody else of its institution was reached.
+    standby: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -96,6 +99,7 @@ def read_directory(
     reader = _Reader(catalogue, file, language)
     for line, cells in reader.records(text):
         reader.read(line, cells)
+    reader.finish()
     if reader.problems:
         raise InvalidDocument(reader.problems)
     return Directory(reader.institutions, tuple(reader.contacts))
@@ -198,8 +202,8 @@ class _Reader:
         channels = value("channels", self._channels).split()
         systems = value("systems", self._systems).split()
         quiet_hours = value("quiet_hours", self._quiet_hours)
-        if not row["channels"]:
-            channels = ["email"] if email else ["sms"]
+        standby = STANDBY in channels
+        channels = channels[standby:] or (["email"] if email else ["sms"])
         self._reachable(row, channels, line)
         key = (row["institution"], audience, name)
         if name and key in self._listed_in:
@@ -212,9 +216,25 @@ class _Reader:
         self._positions[key[0]] = position + 1
         self.contacts.append(
             Contact(
-                *key, position, email, phone, language, timezone, tuple(channels), tuple(systems), quiet_hours
+                *key,
+                position,
+                email,
+                phone,
+                language,
+                timezone,
+                tuple(channels),
+                tuple(systems),
+                quiet_hours,
+                standby,
             )
         )
+
+    def finish(self) -> None:
+        """Note what only the whole document shows."""
+        told_at_once = {contact.institution for contact in self.contacts if not contact.standby}
+        for code in {contact.institution for contact in self.contacts} - told_at_once:
+            message = f"All contacts of {code} stand by, so it would hear of nothing; have one told at once."
+            self.wrong(message, self._named_in[code], "channels")
 
     def _institution(self, code: str, name: str, line: int) -> None:
         if not is_code(code):

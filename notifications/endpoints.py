@@ -117,7 +117,11 @@ def add(
 
 def _make_recipient(session: Session, row: EndpointRow, institution_name: str) -> None:
     contacts = session.scalars(
-        select(ContactRow).where(ContactRow.institution == row.institution, ContactRow.retired_at.is_(None))
+        select(ContactRow).where(
+            ContactRow.institution == row.institution,
+            ContactRow.retired_at.is_(None),
+            ~ContactRow.standby,
+        )
     ).all()
     if not contacts:
         raise NotFound(

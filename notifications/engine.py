@@ -95,6 +95,7 @@ class Engine:
         }
         slow_ticks: dict[str, Callable[[], object]] = {
             "watch": partial(self._leading, jobs.watch),
+            "escalate": partial(self._leading, jobs.escalate),
             "ask": partial(self._leading, partial(jobs.ask, transports=self._transports)),
         }
         ticks |= {f"send {channel}": partial(self.send, channel) for channel in self._transports}

@@ -35,3 +35,7 @@ class InvalidEndpoint(JanelaError):
 
 class InvalidPrice(JanelaError):
     """The price of an SMS part in the settings cannot be read."""
+
+
+class InvalidOperators(JanelaError):
+    """The settings name somebody on call who cannot be written to."""

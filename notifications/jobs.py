@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from maintenance.runtime import Runtime
 from maintenance.scheduling import due_starts, start_due
-from notifications import channels, endpoints, upkeep
+from notifications import channels, endpoints, escalating, upkeep
 from notifications.channels.parcels import Transport
 from notifications.fanout import fan_out_due
 from notifications.planning import plan_notices
@@ -66,6 +66,11 @@ def ask(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
     return ask_providers(runtime, transports)
 
 
+def escalate(runtime: Runtime) -> int:
+    """Have others told where a notice reached nobody of an institution; return how many rungs that were."""
+    return escalating.escalate(runtime, runtime.clock())
+
+
 def watch(runtime: Runtime) -> int:
     """Pause the webhooks and chat rooms that fail for good; return how many."""
     now = runtime.clock()
@@ -89,6 +94,7 @@ def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) ->
     started = start(runtime)
     notices, deliveries = tell(runtime)
     kept = keep_up(runtime)
+    escalate(runtime)
     watch(runtime)
     ask(runtime, ways_out)
     tries = send_due(runtime, ways_out)

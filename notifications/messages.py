@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from html import escape
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -17,7 +19,7 @@ from notifications.situations import one_line
 from notifications.stories import Site, Story
 from notifications.wording import Words, words_for
 
-__all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose", "compose_sms"]
+__all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose", "compose_sms", "for_operators"]
 
 #: An SMS names fewer systems rather than take more parts than this.
 SMS_PARTS = 2
@@ -26,6 +28,7 @@ SMS_WORDS = 120
 _FOLDER = ROOT / "templates" / "messages"
 # Sections that are left out leave more than one.
 _BLANK_LINES = re.compile(r"\n{3,}")
+_BODY = re.compile(r"<body[^>]*>")
 # Rules for the dark and for small screens cannot be inlined; they stay in the head.
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
@@ -65,6 +68,28 @@ def compose(story: Story, reader: Reader) -> Composed:
 def compose_sms(story: Story, reader: Reader) -> str:
     """Return the SMS that `compose` makes, without the rest: to count parts of many variants."""
     return _sms(Facts(story, reader, words_for(reader.language)))
+
+
+def for_operators(composed: Composed, institutions: Sequence[str], words: Words) -> Composed:
+    """Return a message as those get it who run the installation: a note in front says who was not reached.
+
+    Args:
+        composed: What the readers were to be told.
+        institutions: Names of those of which nobody was reached.
+        words: Of the language of the message.
+    """
+    mark = words.gettext("Nobody reached")
+    note = words.gettext(
+        "Nobody at %(institutions)s could be reached with this notice. Please tell them yourself.",
+        institutions=words.listed(institutions),
+    )
+    return replace(
+        composed,
+        subject=one_line(f"{mark}: {composed.subject}"),
+        text=f"{note}\n\n{composed.text}",
+        html=_BODY.sub(lambda found: f"{found[0]}<p>{escape(note)}</p>", composed.html, count=1),
+        sms=sms_text.fold(f"{mark}: {words.shortlist(institutions, 2)}. {composed.sms}"),
+    )
 
 
 def _rendered(name: str, facts: Facts, **more: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from maintenance.database import Base, new_public_id
@@ -34,8 +34,9 @@ class ContactRow(Base):
     phone: Mapped[str] = mapped_column(String(20), default="")
     language: Mapped[str] = mapped_column(String(16))
     timezone: Mapped[str] = mapped_column(String(64))
-    #: Channels it wants: ["email", "sms"].
+    #: Channels it wants: ["email", "sms"]. One that stands by is told only when nobody else was reached.
     channels: Mapped[list[Any]]
+    standby: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: Codes of systems it cares about; empty means all that its audience uses.
     systems: Mapped[list[Any]]
     #: When it wants to be left alone, in its zone: "22:00-08:00"; empty: never.
@@ -123,6 +124,8 @@ class NoticeRow(Base):
     fanned_out_at: Mapped[datetime | None]
     #: A person paused it then: nothing of it is fanned out or sent until it is resumed.
     paused_at: Mapped[datetime | None]
+    #: When it is looked at next whom it did not reach; None: not, or not any more.
+    escalate_at: Mapped[datetime | None] = mapped_column(index=True)
 
     messages: Mapped[list[MessageRow]] = relationship(back_populates="notice")
 
@@ -203,6 +206,32 @@ class DeliveryEventRow(Base):
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class RungRow(Base):
+    """The append-only record of escalation (`escalation.Rung`): who was not reached, who was told instead."""
+
+    __tablename__ = "rungs"
+    __table_args__ = (UniqueConstraint("notice_id", "institution", "audience", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"))
+    institution: Mapped[str] = mapped_column(ForeignKey("institutions.code"), index=True)
+    audience: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime]
+    #: Both [{delivery, channel, address, name, …}]; of many that were missed, some.
+    missed: Mapped[list[Any]]
+    told: Mapped[list[Any]]
+
+
+class PaceRow(Base):
+    """Until when a provider's rate is used up, in seconds since 1970 by the database's clock."""
+
+    __tablename__ = "paces"
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    used_until: Mapped[float]
 
 
 class SuppressionRow(Base):

@@ -116,6 +116,7 @@ def _owed(
             details=notice.details,
             state="superseded" if notice.kind in pointless else "planned",
             planned_at=now,
+            escalate_at=notice.due_at,
         )
         for notice in owed(
             event,
@@ -135,6 +136,18 @@ def _supersede_older(session: Session, event: VersionPublished | UpdatePublished
     """Close what is unsent of older versions, in the transaction that plans what replaces it."""
     if not (kinds := superseded_kinds(event)):
         return
+    is_older = (
+        NoticeRow.reference == event.reference,
+        NoticeRow.sequence < event.sequence,
+        NoticeRow.kind.in_(kinds),
+    )
+    # Whoever was not reached by the old is told the new. First, so that what a look at them wrote just now is seen.
+    session.execute(
+        update(NoticeRow)
+        .where(*is_older, NoticeRow.escalate_at.is_not(None))
+        .values(escalate_at=None)
+        .execution_options(synchronize_session=False)
+    )
     # A notice that all its readers have stays what it is; one that is on its way must not be tried again.
     unfinished = exists().where(
         DeliveryRow.notice_id == NoticeRow.id, in_states(DeliveryRow.state, UNFINISHED)
@@ -143,10 +156,7 @@ def _supersede_older(session: Session, event: VersionPublished | UpdatePublished
         session.scalars(
             update(NoticeRow)
             .where(
-                NoticeRow.reference == event.reference,
-                NoticeRow.sequence < event.sequence,
-                NoticeRow.kind.in_(kinds),
-                or_(NoticeRow.state == "planned", (NoticeRow.state == "fanned_out") & unfinished),
+                *is_older, or_(NoticeRow.state == "planned", (NoticeRow.state == "fanned_out") & unfinished)
             )
             .values(state="superseded")
             .returning(NoticeRow.id)

@@ -17,6 +17,7 @@ from maintenance.models import UpdateRow
 from maintenance.queries import plan_of, published, windows_of
 from maintenance.settings import Settings
 from maintenance.texts import Text
+from notifications import reach
 from notifications.contacts import Entry, Reader
 from notifications.models import (
     ChannelRow,
@@ -196,7 +197,7 @@ def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[Stat
 class Trouble:
     """Something that operators should look at."""
 
-    #: event, notice, channel, webhook or chat.
+    #: event, notice, channel, webhook, chat, or an institution of which nobody was reached.
     what: str
     name: str
     words: str
@@ -234,5 +235,9 @@ def troubles(session: Session, now: datetime) -> list[Trouble]:
         for row in session.scalars(
             select(EndpointRow).where(EndpointRow.paused_at.is_not(None)).order_by(EndpointRow.id)
         )
+    ]
+    found += [
+        Trouble("institution", row.institution, f"{row.reference} {row.kind}: {row.audience}", 0, None)
+        for row in reach.beyond_reach(session, now)
     ]
     return found

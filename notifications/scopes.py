@@ -84,8 +84,9 @@ def scope_ids(session: Session, scopes: Collection[Scope]) -> dict[Scope, int]:
             for scope, row in missing.items()
             for entry in scope.entries
         }
-        session.execute(
-            insert(ScopeInstitution),
-            [{"scope_id": scope_id, "institution": code} for scope_id, code in sorted(links)],
-        )
+        if links:
+            session.execute(
+                insert(ScopeInstitution),
+                [{"scope_id": scope_id, "institution": code} for scope_id, code in sorted(links)],
+            )
     return {scope: known[row["key"]] for scope, row in rows.items()}

@@ -11,18 +11,20 @@ from sqlalchemy.orm import Session, aliased
 from maintenance.database import Database
 from notifications.claims import URGENT
 from notifications.models import (
+    ContactRow,
     DeliveryEventRow,
     DeliveryRow,
     MessageRow,
     NoticeRow,
     RecipientRow,
+    RungRow,
     ScopeRow,
     SuppressionRow,
 )
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
-from notifications.sending import PATIENCE
 from notifications.timetable import NoticeKind
+from notifications.sending import PATIENCE
 
 _earlier = aliased(NoticeRow)
 
@@ -43,6 +45,7 @@ def violations(session: Session) -> Iterator[str]:
     yield from _sent_out_of_order(session)
     yield from _outcomes_without_a_try(session)
     yield from _repetitions_without_a_doubt(session)
+    yield from _told_instead_without_a_rung(session)
 
 
 def _recipients_left_out(session: Session) -> Iterator[str]:
@@ -179,6 +182,37 @@ def _repetitions_without_a_doubt(session: Session) -> Iterator[str]:
             yield f"SMS {id_} was sent again without a person's decision"
         if not ambiguities:
             yield f"delivery {id_} was sent again, and nobody doubted it"
+
+
+def _told_instead_without_a_rung(session: Session) -> Iterator[str]:
+    """Who stands by has messages of rungs only, and each rung of an institution is climbed once, in order.
+
+    Holds as long as the directory did not change since.
+    """
+    rungs = session.scalars(select(RungRow).order_by(RungRow.id)).all()
+    numbers: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for rung in rungs:
+        numbers[rung.notice_id, rung.institution, rung.audience].append(rung.number)
+    for (notice_id, *pair), found in numbers.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"the rungs of notice {notice_id} for {pair} are numbered {found}"
+    of_rungs = {told["delivery"]: rung.notice_id for rung in rungs for told in rung.told}
+    at_once: set[tuple[str, str]] = set()
+    standing_by: set[tuple[str, str]] = set()
+    for contact in session.scalars(select(ContactRow).where(ContactRow.retired_at.is_(None))):
+        ways = {(channel, getattr(contact, _ADDRESS[channel])) for channel in contact.channels}
+        (standing_by if contact.standby else at_once).update(ways)
+    rows = session.execute(
+        select(DeliveryRow.id, DeliveryRow.notice_id, RecipientRow.channel, RecipientRow.address).join(
+            RecipientRow, RecipientRow.id == DeliveryRow.recipient_id
+        )
+    )
+    for id_, notice_id, channel, address in rows:
+        if (channel, address) in standing_by - at_once and of_rungs.get(id_) != notice_id:
+            yield f"delivery {id_} told {address}, which stands by, and no rung was climbed for it"
+
+
+_ADDRESS = {"email": "email", "sms": "phone"}
 
 
 def _unsettled(session: Session) -> Iterator[str]:

@@ -73,6 +73,8 @@ def _trouble(trouble: queries.Trouble) -> str:
             f"! channel {trouble.name} is stopped: {trouble.words or 'no reason given'}; "
             f"`janela deliveries resume {trouble.name}` lets it go on"
         )
+    if trouble.what == "institution":
+        return f"! nobody of {trouble.name} was reached ({trouble.words}); tell them yourself"
     how = f"failed {trouble.failures} times" if trouble.failures else "is paused"
     return f"! {trouble.what} {trouble.name} {how}: {trouble.words}"
 

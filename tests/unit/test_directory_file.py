@@ -109,7 +109,7 @@ GOOD = "H1,Hospital,prescribers,A,a@example.org,+351500000001,pt,Europe/Lisbon,e
         ("+351500000001", "", "The channel sms needs a telephone number"),
         (",pt,", ",português,", "language: “português” is no language"),
         ("Europe/Lisbon", "Lisbon", "timezone: There is no time zone “Lisbon”"),
-        ("email sms", "email fax", "channels: The channel “fax” is not one of email, sms."),
+        ("email sms", "email fax", "channels: The channel “fax” is not one of email, sms, nor standby."),
         (",PEM", ",PEMM", "systems: The system PEMM is not in the catalogue. Did you mean `PEM`?"),
         (",PEM", ",OLD", "systems: The system OLD is retired; take it out."),
         (",PEM", ",PEM,more", "The record has 11 cells and the header 10 columns"),
@@ -194,3 +194,28 @@ def test_quiet_hours_are_a_column_that_may_be_left_out() -> None:
     assert read_directory(with_column, catalogue=catalogue()).contacts[0].quiet_hours == "22:00-08:00"
     assert read_directory(without, catalogue=catalogue()).contacts[0].quiet_hours == ""
     assert "22-8" in mistakes_in(with_column.replace(b"22:00 - 08:00", b"22-8"))[0]
+
+
+def test_contact_that_stands_by_says_so_before_its_channels() -> None:
+    raw = document(
+        GOOD,
+        "H1,Hospital,prescribers,B,b@example.org,+351500000002,pt,Europe/Lisbon,standby sms,",
+        "H1,Hospital,prescribers,C,c@example.org,+351500000003,pt,Europe/Lisbon,email standby,",
+        "H1,Hospital,prescribers,D,,+351500000004,pt,Europe/Lisbon,standby,",
+    )
+
+    contacts = read_directory(raw, catalogue=catalogue()).contacts
+
+    assert [(contact.standby, contact.channels) for contact in contacts] == [
+        (False, ("email", "sms")),
+        (True, ("sms",)),
+        (True, ("email",)),
+        (True, ("sms",)),
+    ]
+
+
+def test_institution_whose_contacts_all_stand_by_would_hear_of_nothing() -> None:
+    raw = document("H1,Hospital,prescribers,B,b@example.org,,pt,Europe/Lisbon,standby email,")
+
+    with pytest.raises(InvalidDocument, match="All contacts of H1 stand by"):
+        read_directory(raw, catalogue=catalogue())

@@ -9,7 +9,8 @@ from functools import wraps
 from typing import ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, redirect, request, url_for
+from flask import Flask, Response, abort, redirect, request, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 
@@ -43,10 +44,25 @@ class SignedIn(UserMixin):  # type: ignore[misc] # the library ships no types
         return self.role.covers(Role(role))
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """Signed cookies; answers that are alike for everybody neither set one nor depend on it."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie where it changed, and that the answer varies with it."""
+        if request.blueprint not in app.extensions.get("janela_without_session", ()):
+            super().save_session(app, session, response)
+
+
+def without_session(app: Flask, blueprint: str) -> None:
+    """Say that the answers of a blueprint are alike for everybody, whoever is signed in."""
+    app.extensions.setdefault("janela_without_session", set()).add(blueprint)
+
+
 def init_login(app: Flask) -> None:
     """Make the application know people: signed sessions that last a night, Flask-Login."""
     settings: Settings = app.extensions["janela"].settings
     app.secret_key = secret_key(settings)
+    app.session_interface = _Sessions()
     app.config.update(
         SESSION_COOKIE_NAME="janela_session",
         SESSION_COOKIE_HTTPONLY=True,

@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from maintenance.errors import InvalidDocument, JanelaError, NotFound, StaleEdit, StepRefused
+from maintenance.web.problems import problem
 
 #: For each status: a heading, and what the reader can do.
 SENTENCES = {
@@ -59,6 +60,8 @@ def init_app(app: Flask) -> None:
 def error_page(status: int, sentence: str = "") -> ResponseReturnValue:
     """Return the page for a status; `sentence` replaces the usual advice where something better is known."""
     heading, advice = SENTENCES.get(status, SENTENCES[400 if status < 500 else 500])
+    if request.path.startswith("/api/v1/"):
+        return problem(status, heading, sentence or str(advice))
     if request.path.startswith(("/calendar/", "/healthz", "/readyz", "/api/")) or request.path.endswith(
         ".ics"
     ):

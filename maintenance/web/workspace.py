@@ -9,7 +9,9 @@ from maintenance.lifecycle import Role
 
 # plan_edit, plan_slots and plan_steps add their pages to plan's blueprint when they are imported.
 from maintenance.web import (
+    access,
     accounts,
+    api,
     navigation,
     plan,
     plan_edit,
@@ -24,9 +26,11 @@ __all__ = ["init_app", "plan_edit", "plan_slots", "plan_steps"]
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages for people who are signed in."""
+    """Register the pages for people who are signed in, and the API for programs."""
     workspace_words.init_app(app)
     app.register_blueprint(accounts.bp)
+    app.register_blueprint(api.bp)
+    access.without_session(app, api.bp.name)
     app.register_blueprint(systems_search.bp)
     app.register_blueprint(plan.bp)
     app.register_blueprint(policies.bp)

@@ -16,6 +16,7 @@ from maintenance.lifecycle import RunState
 from maintenance.public_reads import Told
 from maintenance.queries import last_change
 from maintenance.reserving import reserved
+from maintenance.web.access import without_session
 from maintenance.web.context import database, now, runtime
 from maintenance.windows import Interval
 from notifications.feeds import CalendarFeeds, Feed
@@ -61,6 +62,7 @@ def init_app(app: Flask) -> None:
     site = site_of(app.extensions["janela"].settings)
     app.extensions["janela_feeds"] = _Shelf(CalendarFeeds(site))
     app.register_blueprint(bp)
+    without_session(app, bp.name)
 
 
 @bp.get("/calendar/all.ics")

@@ -129,3 +129,13 @@ def test_intervention_is_offered_as_a_file(client: FlaskClient) -> None:
 
     assert response.headers["Content-Disposition"] == f'attachment; filename="{case.REFERENCE}.ics"'
     assert "Exadata X8" not in response.text
+
+
+def test_a_calendar_is_the_same_for_everybody_whoever_is_signed_in(client: FlaskClient) -> None:
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = "1:somebody"
+
+    response = client.get(ALL)
+
+    assert "Cookie" not in response.headers.get("Vary", "")
+    assert "Set-Cookie" not in response.headers

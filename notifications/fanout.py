@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
     text,
     true,
@@ -171,7 +172,8 @@ def _is_first(session: Session, notice: NoticeRow) -> ColumnElement[bool]:
         select(DeliveryRow.id).where(
             DeliveryRow.notice_id.in_(earlier),
             DeliveryRow.recipient_id == RecipientRow.id,
-            in_states(DeliveryRow.state, MAY_HAVE_REACHED),
+            # What was in doubt once may have arrived, whatever closed it afterwards.
+            or_(in_states(DeliveryRow.state, MAY_HAVE_REACHED), DeliveryRow.ambiguities > 0),
         )
     )
 

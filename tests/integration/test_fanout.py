@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from sqlalchemy import func, select
@@ -14,7 +15,7 @@ from maintenance.models import VersionRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from maintenance.texts import NO_TEXT, Text
-from notifications import fanout
+from notifications import fanout, jobs
 from notifications.fanout import fan_out_due
 from notifications.models import (
     DeliveryEventRow,
@@ -222,6 +223,27 @@ def test_nobody_is_told_that_something_is_off_of_which_they_never_heard(runtime:
 
     assert told(runtime, "cancellation") == []
     assert told(runtime, "announcement") == [("a@example.org", "superseded")]
+
+
+def test_who_may_have_had_the_announcement_is_told_that_it_is_off(runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        a_reader(session, "ana@example.org", "PEM")
+    announce(runtime)
+    tell(runtime)
+    # It may have left; it waits to be sent once more when the plan is cancelled.
+    drain(runtime, ScriptedTransport(script={"ana@example.org": [ConnectionResetError()]}))
+    clock = cast(MovedClock, runtime.clock)
+    clock.move_on(minutes=1)
+    assert jobs.keep_up(runtime).resent == 1
+    with runtime.database.write() as session:
+        scheduling.cancel(session, "W", by=APPROVER, now=clock())
+
+    tell(runtime)
+    drain(runtime, ScriptedTransport())
+
+    assert told(runtime, "announcement") == [("ana@example.org", State.SUPERSEDED)]
+    assert told(runtime, "cancellation") == [("ana@example.org", State.ACCEPTED)]
+    assert_sound(runtime.database)
 
 
 def test_reader_of_two_plans_gets_one_message_about_a_step_that_alters_both(

@@ -1,0 +1,208 @@
+"""The checker of invariants fails on each violation that is planted: what it passes has none of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from maintenance.database import Database
+from maintenance.runtime import Runtime
+from notifications.models import (
+    DeliveryEventRow,
+    DeliveryRow,
+    NoticeRow,
+    RecipientRow,
+    SuppressionRow,
+)
+from notifications.retries import State
+from tests.builders import at
+from tests.far_side import compare
+from tests.invariants import assert_sound
+from tests.ledgers import HOUR, a_notice, addresses, deliveries_of, queue
+
+NOW = at(10)
+
+
+@pytest.fixture
+def database(runtime: Runtime) -> Database:
+    return runtime.database
+
+
+def sent(database: Database, count: int = 3, **notice: Any) -> list[int]:
+    """Queue a notice and write down that all of it went out at ten."""
+    ids = queue(database, addresses(count), now=NOW - HOUR, **notice)
+    with database.write() as session:
+        change(session, ids, state=State.ACCEPTED, attempts=1, tried_at=NOW, finished_at=NOW)
+        session.add_all(an_event(id_, "attempt", State.ACCEPTED) for id_ in ids)
+    return ids
+
+
+def change(session: Session, ids: list[int], **values: Any) -> None:
+    session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(**values))
+
+
+def an_event(id_: int, kind: str, state: State) -> DeliveryEventRow:
+    return DeliveryEventRow(delivery_id=id_, at=NOW, kind=kind, state=state, detail={})
+
+
+def assert_found(database: Database, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        assert_sound(database)
+
+
+def test_sound_ledger_passes(database: Database) -> None:
+    sent(database)
+    assert_sound(database)
+
+
+def test_reader_who_was_left_out_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        session.query(DeliveryEventRow).filter_by(delivery_id=ids[0]).delete()
+        session.delete(session.get_one(DeliveryRow, ids[0]))
+    assert_found(database, "has a message for reader0@example.org and no delivery")
+
+
+def test_second_outcome_of_one_reader_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        # The key of the ledger has the version in it: a second one of the same notice must not be either.
+        old = session.get_one(DeliveryRow, ids[0])
+        columns = {
+            column.key: getattr(old, column.key)
+            for column in DeliveryRow.__mapper__.column_attrs
+            if column.key != "id"
+        }
+        again = DeliveryRow(**columns | {"sequence": old.sequence + 1})
+        session.add(again)
+        session.flush()
+        session.add(an_event(again.id, "attempt", State.ACCEPTED))
+    assert_found(database, "has 2 deliveries for recipient")
+
+
+def test_message_sent_after_its_use_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[:1], expires_at=NOW)
+    assert_found(database, f"delivery {ids[0]} went out at .*, useless since")
+
+
+def test_message_sent_in_quiet_hours_is_found(database: Database) -> None:
+    sent(database)
+    with database.write() as session:
+        session.execute(
+            update(RecipientRow)
+            .where(RecipientRow.address == "reader1@example.org")
+            .values(quiet_hours="09:00-13:00")
+        )
+    assert_found(database, "in the quiet hours 09:00-13:00 of Europe/Lisbon")
+
+
+def test_urgent_message_in_quiet_hours_is_none(database: Database) -> None:
+    sent(database, priority=0)
+    with database.write() as session:
+        session.execute(update(RecipientRow).values(quiet_hours="09:00-13:00"))
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("lasts", [None, timedelta(days=1)])
+def test_message_to_a_suppressed_address_is_found(database: Database, lasts: timedelta | None) -> None:
+    sent(database)
+    with database.write() as session:
+        session.add(
+            SuppressionRow(
+                channel="email",
+                address="reader2@example.org",
+                reason="opt_out",
+                at=NOW - HOUR,
+                expires_at=lasts and NOW + lasts,
+            )
+        )
+    assert_found(database, "went to reader2@example.org, which gets nothing more")
+
+
+def test_message_before_or_after_a_suppression_is_none(database: Database) -> None:
+    sent(database)
+    with database.write() as session:
+        for address, begins, ends in (
+            ("reader1@example.org", NOW + HOUR, None),
+            ("reader2@example.org", NOW - 2 * HOUR, NOW - HOUR),
+        ):
+            session.add(
+                SuppressionRow(
+                    channel="email", address=address, reason="hard_bounce", at=begins, expires_at=ends
+                )
+            )
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("kind", ["cancellation", "change"])
+def test_word_of_a_newer_version_before_the_older_is_found(database: Database, kind: str) -> None:
+    sent(database, reference="W", sequence=0)
+    newer = sent(database, reference="W", sequence=1, kind=kind)
+    with database.write() as session:
+        change(session, newer[:1], tried_at=NOW - timedelta(minutes=5))
+    assert_found(database, r"was told the versions of W in the order \[1, 0\]")
+
+
+def test_outcome_that_no_event_explains_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        session.query(DeliveryEventRow).filter_by(delivery_id=ids[1]).delete()
+    assert_found(database, f"delivery {ids[1]} is accepted, and no event says how")
+
+
+def test_try_that_the_row_does_not_count_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        session.add(an_event(ids[1], "attempt", State.ACCEPTED))
+    assert_found(database, f"delivery {ids[1]} has more tries in its events than in its row")
+
+
+def test_repetition_that_nobody_doubted_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        session.add(an_event(ids[1], "resent", State.QUEUED))
+    assert_found(database, f"delivery {ids[1]} was sent again, and nobody doubted it")
+
+
+def test_sms_sent_again_by_itself_is_found(database: Database) -> None:
+    with database.write() as session:
+        (id_,) = deliveries_of(session, a_notice(session, now=NOW), ["+351910000000"], channel="sms")
+        change(session, [id_], state=State.ACCEPTED, attempts=1, tried_at=NOW, ambiguities=1)
+        session.add_all(an_event(id_, kind, State.QUEUED) for kind in ("resent", "attempt"))
+    assert_found(database, f"SMS {id_} was sent again without a person's decision")
+
+
+def test_delivery_that_is_not_done_is_found(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[:1], state=State.SENDING)
+    assert_found(database, f"delivery {ids[0]} is still sending")
+    assert_sound(database, settled=False)
+
+
+def test_far_side_shows_what_the_ledger_alone_cannot(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[2:], state=State.SUPERSEDED)
+        session.execute(update(NoticeRow).values(state="superseded"))
+
+    agreed = compare(database, Counter(ids[:2]))
+    assert not agreed.lost
+    assert not agreed.unexplained
+
+    never, twice, closed, unknown = ids[0], ids[1], ids[2], max(ids) + 1
+    differs = compare(database, Counter({twice: 2, closed: 1, unknown: 1}))
+    assert differs.lost == (f"delivery {never} is accepted",)
+    assert [words.split(":")[0] for words in differs.unexplained] == [
+        f"delivery {twice} arrived 2 times, and was sent again 0 times",
+        f"delivery {closed} arrived, and is superseded",
+        f"delivery {unknown} arrived, and the ledger does not know it",
+    ]
+    assert differs.duplicates == 1

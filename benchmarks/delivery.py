@@ -20,12 +20,13 @@ import uuid
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from benchmarks import relay
 from maintenance.settings import ROOT
@@ -37,6 +38,9 @@ LOOPED = 2_000
 TENTH = 10
 #: Processes of each of the two workers.
 WORKER_PROCESSES = 4
+
+#: Of the databases' names; the benchmark's process id follows.
+_PREFIX = "janela_bench_"
 
 Result = dict[str, float]
 
@@ -83,13 +87,14 @@ class Bench:
 
     @contextmanager
     def _database(self, kind: str) -> Iterator[str]:
-        name = f"janela_bench_{uuid.uuid4().hex[:12]}"
+        name = f"{_PREFIX}{os.getpid()}_{uuid.uuid4().hex[:8]}"
         if kind == "sqlite":
             with tempfile.TemporaryDirectory(dir=self.folder) as folder:
                 yield f"sqlite:///{folder}/{name}.db"
             return
         admin = sqlalchemy.create_engine(self.postgres, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
+            drop_left_behind(connection)
             connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
         try:
             yield make_url(self.postgres).set(database=name).render_as_string(hide_password=False)
@@ -97,6 +102,19 @@ class Bench:
             with admin.connect() as connection:
                 connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
             admin.dispose()
+
+
+def drop_left_behind(connection: sqlalchemy.Connection) -> None:
+    """Drop the databases of benchmarks that were killed: their process is gone, and nobody uses them."""
+    found = connection.exec_driver_sql(
+        f"SELECT datname FROM pg_database WHERE starts_with(datname, '{_PREFIX}')"
+    )
+    for name in found.scalars().all():
+        process = name.removeprefix(_PREFIX).partition("_")[0]
+        if not Path(f"/proc/{process}").exists():
+            # In use all the same: the process is on another machine.
+            with suppress(OperationalError):
+                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}"')
 
 
 def python(environ: dict[str, str], module: str, *arguments: object) -> str:

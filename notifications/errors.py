@@ -39,3 +39,7 @@ class InvalidPrice(JanelaError):
 
 class InvalidOperators(JanelaError):
     """The settings name somebody on call who cannot be written to."""
+
+
+class NobodyReached(JanelaError):
+    """Institutions that the operators have to tell themselves."""

@@ -34,6 +34,8 @@ class Looked:
     #: Tries to send.
     tries: int
     upkeep: upkeep.Upkeep
+    #: Rungs climbed where nobody of an institution was reached.
+    rungs: int
 
 
 def start(runtime: Runtime) -> list[str]:
@@ -94,8 +96,8 @@ def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) ->
     started = start(runtime)
     notices, deliveries = tell(runtime)
     kept = keep_up(runtime)
-    escalate(runtime)
+    rungs = escalate(runtime)
     watch(runtime)
     ask(runtime, ways_out)
     tries = send_due(runtime, ways_out)
-    return Looked(tuple(started), notices, deliveries, tries, kept)
+    return Looked(tuple(started), notices, deliveries, tries, kept, rungs)

@@ -16,12 +16,14 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from maintenance.errors import NotFound
+from notifications import reach
 from notifications.models import (
     DeliveryEventRow,
     DeliveryRow,
     MessageRow,
     NoticeRow,
     RecipientRow,
+    RungRow,
     ScopeInstitution,
 )
 from notifications.retries import State
@@ -96,6 +98,8 @@ class Told:
     expires_at: datetime
     #: Codes of those that the message stood for, separated by spaces.
     institutions: str
+    #: Why it went to somebody instead of others, as in “standby HSJ/prescribers”; empty for most.
+    instead: str
 
 
 def told(
@@ -118,6 +122,7 @@ def told(
         newest_first: The other way round.
     """
     institutions = _Institutions(session)
+    instead = reach.rung_of(_rungs(session, which))
     query = _query(which).where(DeliveryRow.id > after).limit(limit)
     if before is not None:
         query = query.where(DeliveryRow.id < before)
@@ -125,7 +130,7 @@ def told(
     rows = session.execute(query, execution_options={"yield_per": 1000})
     for row in rows:
         *columns, scope_id = row
-        columns.append(institutions.of(scope_id))
+        columns += [institutions.of(scope_id), instead.get(columns[0], "")]
         yield Told(*columns)
 
 
@@ -150,8 +155,18 @@ def history(session: Session, delivery_id: int) -> Sequence[DeliveryEventRow]:
     ).all()
 
 
+def _rungs(session: Session, which: Filter) -> Sequence[RungRow]:
+    """Return the rungs from which deliveries of the filter can have come, and maybe more."""
+    query = select(RungRow).join(NoticeRow, NoticeRow.id == RungRow.notice_id).order_by(RungRow.id)
+    if which.reference is not None:
+        query = query.where(NoticeRow.reference == which.reference)
+    if which.notice is not None:
+        query = query.where(NoticeRow.public_id == which.notice)
+    return session.scalars(query).all()
+
+
 def _query(which: Filter) -> Select[*tuple[Any, ...]]:
-    """Return the columns of `Told` but for the institutions, then the scope that tells them.
+    """Return the columns of `Told` but for the last two, then the scope that tells the institutions.
 
     Columns, not rows: reading 126,683 deliveries as objects takes four times as long.
     """

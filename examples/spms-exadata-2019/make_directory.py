@@ -84,6 +84,8 @@ def contacts() -> Iterator[tuple[str, ...]]:
                 email = "suporte-regional" if shared else f"{prefix.lower()}{which:02}-{number:03}"
                 phone = f"+3515{number:08}" if chance.random() < 0.4 and not shared else ""
                 only_sms = phone and chance.random() < 0.1
+                # The board is told only when nobody else of its hospital could be reached.
+                standby = "standby " if desk == "Conselho de Administração" else ""
                 yield (
                     code,
                     name,
@@ -93,7 +95,8 @@ def contacts() -> Iterator[tuple[str, ...]]:
                     phone,
                     "en" if not shared and chance.random() < 0.15 else "pt",
                     "Europe/Lisbon",
-                    "sms" if only_sms else "email sms" if phone and chance.random() < 0.7 else "email",
+                    standby
+                    + ("sms" if only_sms else "email sms" if phone and chance.random() < 0.7 else "email"),
                     "PEM ESP" if desk == "Consulta Externa" and chance.random() < 0.3 else "",
                 )
 

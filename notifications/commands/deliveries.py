@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from maintenance.commands.options import actor, by_option
 from maintenance.runtime import Runtime
-from notifications import queries, reports, stopping
+from notifications import queries, reach, reports, stopping
 from notifications.reports import Filter, Told
 from notifications.retries import State
 
@@ -61,6 +61,12 @@ def list_(
             )
             for row in reports.told(session, which, limit=limit):
                 click.echo(_line(row))
+            if institution:
+                for one in reach.unreachable(session, institution, runtime.clock()):
+                    click.echo(
+                        f"! {one.name} cannot be reached by {one.channel}: {one.address}, {one.reason}",
+                        err=True,
+                    )
             return
         _list_notices(session, reference, limit)
         for trouble in queries.troubles(session, runtime.clock()):
@@ -99,6 +105,8 @@ def show(runtime: Runtime, delivery: int) -> None:
         row = reports.get_told(session, delivery)
         click.echo(_line(row))
         click.echo(f"  institutions: {row.institutions or 'none'}; language: {row.language}")
+        if row.instead:
+            click.echo(f"  told instead of others: {row.instead}")
         click.echo(f"  useful until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC; tried {row.attempts} times")
         for event in reports.history(session, delivery):
             detail = "; ".join(f"{key}: {value}" for key, value in event.detail.items())

@@ -13,9 +13,10 @@ import click
 from maintenance import schema
 from maintenance.commands import installation
 from maintenance.runtime import Runtime
-from notifications import channels, jobs
+from notifications import channels, jobs, reach
+from notifications.deputies import read_operators
 from notifications.engine import Engine
-from notifications.errors import MissingTranslations, NoWorkHere
+from notifications.errors import MissingTranslations, NobodyReached, NoWorkHere
 from notifications.wording import words_for
 
 
@@ -27,6 +28,7 @@ def register(cli: click.Group) -> None:
     installation.CHECKS["engine"] = _engine_stands
     installation.CHECKS["ways out"] = _ways_out
     installation.CHECKS["languages"] = _languages
+    installation.CHECKS["escalation"] = _escalation
 
 
 @click.command()
@@ -40,6 +42,8 @@ def tick(runtime: Runtime) -> None:
     click.echo(
         f"{looked.notices} notices planned, {looked.deliveries} deliveries queued, {looked.tries} tries to send."
     )
+    if looked.rungs:
+        click.echo(f"{looked.rungs} times nobody of an institution was reached; others are told instead.")
     kept = looked.upkeep
     if kept.doubtful or kept.for_review:
         click.echo(
@@ -119,6 +123,22 @@ def _ways_out(runtime: Runtime) -> str:
     # Made as a sender makes them, so that nothing passes here which stops it there.
     made = channels.transports(runtime)
     return f"the settings of {', '.join(made)} can be used"
+
+
+def _escalation(runtime: Runtime) -> str:
+    operators = read_operators(runtime.settings["ONCALL"])
+    with runtime.database.read() as session:
+        missed = reach.beyond_reach(session, runtime.clock())
+    if missed:
+        raise NobodyReached(
+            "Nobody of %(institutions)s was reached; tell them yourself. `janela deliveries list` shows by what.",
+            institutions=", ".join(sorted({one.institution for one in missed})),
+        )
+    if runtime.settings["ESCALATION"] == "off":
+        return "off"
+    return (
+        f"on; {len(operators)} on call" if operators else "on; JANELA_ONCALL names nobody to tell in the end"
+    )
 
 
 def _languages(runtime: Runtime) -> str:

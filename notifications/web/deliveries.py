@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from maintenance.lifecycle import Role
 from maintenance.web.access import roles_required
 from maintenance.web.context import database, now, runtime
-from notifications import queries, reports, stopping, tallies
+from notifications import queries, reach, reports, stopping, tallies
 from notifications.channels.outbox import find_item, folder
 from notifications.reports import Filter, Told
 from notifications.retries import State
@@ -66,6 +66,7 @@ def notice(public_id: str) -> ResponseReturnValue:
             notice=row,
             far=tallies.progress(session, row, now()),
             acts=stopping.acts(session, what="notice", name=public_id),
+            rungs=reach.rungs(session, notice_id=row.id),
             listing=_listing(Filter(notice=public_id)),
         )
 
@@ -85,9 +86,13 @@ def institutions() -> ResponseReturnValue:
 def institution(code: str) -> ResponseReturnValue:
     """List everything that one institution was told."""
     with database().read() as session:
-        row = tallies.get_institution(session, code)
-    listing = _listing(Filter(institution=code))
-    return render_template("notifications/deliveries/institution.html", institution=row, listing=listing)
+        return render_template(
+            "notifications/deliveries/institution.html",
+            institution=tallies.get_institution(session, code),
+            listing=_listing(Filter(institution=code)),
+            unreachable=reach.unreachable(session, code, now()),
+            rungs=reach.rungs(session, institution=code),
+        )
 
 
 @bp.get("/<int:delivery_id>")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Flask
 from flask_babel import lazy_gettext
 
+from notifications.escalation import Rung
 from notifications.retries import State
 from notifications.tallies import BAD, GOOD
 from notifications.timetable import NoticeKind
@@ -56,6 +57,18 @@ TRANSPORT_WORDS = {
     "twilio": lazy_gettext("by Twilio"),
     "http": lazy_gettext("to a webhook"),
     "apprise": lazy_gettext("to a chat room"),
+}
+RUNG_WORDS = {
+    Rung.CHANNEL: lazy_gettext("contacts, on their other channel"),
+    Rung.STANDBY: lazy_gettext("a contact who stands by"),
+    Rung.OPERATORS: lazy_gettext("the operators"),
+    Rung.FOLLOW: lazy_gettext("who was told instead before"),
+}
+REASON_WORDS = {
+    "hard_bounce": lazy_gettext("the address does not exist"),
+    "opt_out": lazy_gettext("asked for no more messages"),
+    "complaint": lazy_gettext("complained"),
+    "operator": lazy_gettext("taken off by an operator"),
 }
 #: What an entry of a delivery's history tells of; kinds that are not here show as they are.
 EVENT_WORDS = {
@@ -149,6 +162,16 @@ def act_label(kind: str) -> str:
     return str(ACT_WORDS.get(kind, kind))
 
 
+def rung_label(kind: str) -> str:
+    """Return who is told on a rung, as in “the operators”."""
+    return str(RUNG_WORDS[Rung(kind)])
+
+
+def reason_label(reason: str) -> str:
+    """Return why an address gets nothing more."""
+    return str(REASON_WORDS.get(reason, reason))
+
+
 def notice_state_label(state: str) -> str:
     """Return where a notice stands."""
     return str(NOTICE_STATE_WORDS.get(state, state))
@@ -165,6 +188,8 @@ def init_app(app: Flask) -> None:
         notice_state_label,
         event_label,
         act_label,
+        rung_label,
+        reason_label,
         shares,
     ):
         app.add_template_filter(function)

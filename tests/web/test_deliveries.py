@@ -13,8 +13,15 @@ from sqlalchemy import update
 from app import create_app
 from maintenance.models import InstitutionRow
 from maintenance.runtime import Runtime
-from notifications import sending
-from notifications.models import DeliveryRow, NoticeRow, RecipientRow, ScopeInstitution
+from notifications import reach, sending
+from notifications.models import (
+    ContactRow,
+    DeliveryRow,
+    NoticeRow,
+    RecipientRow,
+    RungRow,
+    ScopeInstitution,
+)
 from notifications.retries import State
 from tests import ledgers
 from tests.builders_mail import ANNOUNCED_AT
@@ -175,3 +182,40 @@ def test_what_was_kept_in_the_outbox_is_not_called_handed_over(client: FlaskClie
     for path in (f"/deliveries/{delivery_id}", f"/deliveries/notices/{notice_id(runtime)}"):
         page = client.get(f"{path}?lang=en").text
         assert "Kept in the outbox" in page
+
+
+def test_who_was_told_instead_and_who_is_unreachable_stand_on_the_pages_and_in_the_table(
+    client: FlaskClient, runtime: Runtime
+):
+    stand_for(runtime, "HSJ", "Hospital de S. José")
+    missed, deputy = tell(runtime, "ward@example.org", "deputy@example.org")
+    settle(runtime, missed, State.BOUNCED_HARD, "no such mailbox")
+    with runtime.database.write() as session:
+        session.add(
+            ContactRow(
+                institution="HSJ", audience="prescribers", name="Ward", position=0, email="ward@example.org",
+                language="pt", timezone="Europe/Lisbon", channels=["email"], systems=[],
+            )
+        )  # fmt: skip
+        (notice,) = session.query(NoticeRow).all()
+        session.add(
+            RungRow(
+                notice_id=notice.id, institution="HSJ", audience="prescribers", number=1, kind="standby",
+                at=ANNOUNCED_AT, missed=reach.missed(session, [session.get_one(DeliveryRow, missed).message_id])[:1],
+                told=[{"delivery": deputy, "channel": "email", "address": "deputy@example.org", "name": "Deputy"}],
+            )
+        )  # fmt: skip
+
+    pages = [
+        client.get(f"/deliveries/notices/{notice_id(runtime)}?lang=en").text,
+        client.get("/deliveries/institutions/HSJ?lang=en").text,
+    ]
+    for page in pages:
+        assert "a contact who stands by" in page
+        assert "(Deputy)" in page
+        assert "no such mailbox" in page
+    assert "Unreachable" in pages[1]
+    assert "the address does not exist" in pages[1]
+    assert "standby HSJ/prescribers" in client.get(f"/deliveries/{deputy}?lang=en").text
+    rows = list(csv.DictReader(io.StringIO(client.get("/deliveries/export.csv").text)))
+    assert [row["instead"] for row in rows] == ["", "standby HSJ/prescribers"]

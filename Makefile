@@ -8,6 +8,7 @@ BIN    := .venv/bin
 PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
 # What marks a sentence for translation; errors are marked by being raised with it.
 MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
+CRASHES = $(addprefix tests/integration/test_,random_kills.py broker_restart.py crash.py crash_of_others.py)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade
 
@@ -31,7 +32,7 @@ test: .venv/installed-dev .venv/translated ## Set up and run all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-crash: .venv/installed-dev .venv/translated ## Kill, restart and lose what delivery needs, for a quarter of an hour
-	JANELA_TEST_KILLS=20 JANELA_TEST_RECIPIENTS=10000 $(BIN)/python -m pytest tests/integration/test_crash.py tests/integration/test_crash_of_others.py
+	JANELA_TEST_KILLS=20 JANELA_TEST_RECIPIENTS=10000 $(BIN)/python -m pytest -rs $(CRASHES)
 
 lint: .venv/installed-dev ## Check style, types and imports
 	$(BIN)/ruff format --check .

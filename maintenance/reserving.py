@@ -35,45 +35,67 @@ class Reserved:
 def reserved(session: Session) -> list[Reserved]:
     """Return the reservations in force, in the order of their document."""
     return [
-        Reserved(_reservation(row), row.lock_version - 1, row.changed_at)
+        Reserved(reservation_of(row), row.lock_version - 1, row.changed_at)
         for row in policy_rows(session)
         if row.kind == KIND and row.retired_at is None
     ]
 
 
+def reservation_of(row: PolicyRow) -> Reservation:
+    """Return the reservation of a row.
+
+    Raises:
+        NotFound: If the row holds another kind of policy.
+    """
+    value = policy_of(row).value()
+    if not isinstance(value, Reservation):
+        raise NotFound(
+            "%(code)s is no reservation; `janela reservations list` shows those there are.", code=row.code
+        )
+    return value
+
+
 def change_occurrence(
-    session: Session, code: str, change: Change, *, by: Actor, now: datetime
+    session: Session, code: str, change: Change, *, by: Actor, now: datetime, lock_version: int | None = None
 ) -> Reservation:
     """Skip, move or cancel one occurrence; what was said of it before is replaced.
 
-    Raises:
-        NotFound: If there is no such reservation, or the rule puts no occurrence on that day.
-        StepRefused: If the person may not, or the reservation is retired.
-    """
-    return _edit(session, code, change.date, change, by, now)
-
-
-def restore_occurrence(session: Session, code: str, day: date, *, by: Actor, now: datetime) -> Reservation:
-    """Let one occurrence be as the rule has it.
+    Args:
+        session: An open write transaction.
+        code: The reservation.
+        change: What becomes of which occurrence.
+        by: Who changes it.
+        now: The present instant.
+        lock_version: That of the row when the person began to edit; None where nobody looked before.
 
     Raises:
         NotFound: If there is no such reservation, or the rule puts no occurrence on that day.
         StepRefused: If the person may not, or the reservation is retired.
+        StaleEdit: If somebody changed it since then.
     """
-    return _edit(session, code, day, None, by, now)
+    return _edit(session, code, change.date, change, by, now, lock_version)
+
+
+def restore_occurrence(
+    session: Session, code: str, day: date, *, by: Actor, now: datetime, lock_version: int | None = None
+) -> Reservation:
+    """Let one occurrence be as the rule has it; `lock_version` and errors as for a change."""
+    return _edit(session, code, day, None, by, now, lock_version)
 
 
 def _edit(
-    session: Session, code: str, day: date, change: Change | None, by: Actor, now: datetime
+    session: Session,
+    code: str,
+    day: date,
+    change: Change | None,
+    by: Actor,
+    now: datetime,
+    lock_version: int | None,
 ) -> Reservation:
     row = get_policy_row(session, code)
-    if row.kind != KIND:
-        raise NotFound(
-            "%(code)s is no reservation; `janela reservations list` shows those there are.", code=code
-        )
+    known = reservation_of(row)
     if row.retired_at is not None:
         raise StepRefused("The reservation %(code)s is retired; import it again to use it.", code=code)
-    known = _reservation(row)
     if not follows(known, day):
         raise NotFound(
             "The rule of %(code)s puts no occurrence on %(day)s; `janela reservations list` shows the next ones.",
@@ -84,14 +106,14 @@ def _edit(
     entries = [*others, *([_entry(change)] if change else [])]
     content = {**row.content, "exceptions": sorted(entries, key=lambda entry: str(entry["date"]))}
     (policy,) = policies_from_document({KIND: [content]}).policies
-    policy_editing.save(session, policy, lock_version=row.lock_version, by=by, now=now)
-    return _reservation(row)
-
-
-def _reservation(row: PolicyRow) -> Reservation:
-    value = policy_of(row).value()
-    assert isinstance(value, Reservation)  # noqa: S101 - rows of this kind hold nothing else
-    return value
+    policy_editing.save(
+        session,
+        policy,
+        lock_version=row.lock_version if lock_version is None else lock_version,
+        by=by,
+        now=now,
+    )
+    return reservation_of(row)
 
 
 def _entry(change: Change) -> dict[str, Any]:

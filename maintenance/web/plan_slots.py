@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
-from wtforms import BooleanField, Field, StringField
+from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
 
 from maintenance import scheduling, steps
@@ -29,20 +28,13 @@ from maintenance.web.forms import BaseForm, errors_of
 from maintenance.web.harm_drawing import HEIGHT, harm_drawing
 from maintenance.web.languages import page_language
 from maintenance.web.plan import bp
+from maintenance.web.time_fields import DayField
 from maintenance.windows import resolve, zone
 
 #: How many starts are offered.
 _COUNT = 6
 #: Where to look unless said: two weeks before the planned day, and four weeks in all.
 _BEFORE, _SPAN = timedelta(days=14), timedelta(days=28)
-
-
-class DayField(StringField):
-    """A day, kept as typed."""
-
-    def __call__(self, **kwargs: object) -> Any:
-        """Return the control of the browser for days."""
-        return super().__call__(type="date", **kwargs)
 
 
 class SearchForm(BaseForm):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babel.dates import get_day_names
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext, lazy_gettext
 
@@ -19,9 +19,9 @@ from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now, runtime
 from maintenance.web.errors import sentence_of
 from maintenance.web.forms import errors_of
+from maintenance.web.policy_blueprint import bp
 from maintenance.web.policy_forms import FORMS, KIND_NAMES, PolicyForm
-
-bp = Blueprint("policies", __name__, url_prefix="/plan/policies")
+from maintenance.web.reservations import KIND, occurrence_rows
 
 #: The kinds in the order of the page: all of them together, one of them, what it does.
 KINDS = {
@@ -55,6 +55,13 @@ KINDS = {
         lazy_gettext("limit of systems down at once"),
         lazy_gettext("How many systems may be down at the same time, by all plans together."),
     ),
+    "reservations": (
+        lazy_gettext("Reserved windows"),
+        lazy_gettext("reserved window"),
+        lazy_gettext(
+            "Kept free for maintenance, again and again; not used unless work is announced in them."
+        ),
+    ),
 }
 
 
@@ -68,12 +75,6 @@ def system_kind(kind: Kind) -> str:
 def weekday(day: int) -> str:
     """Return the name of a day of the week, 0 being Monday."""
     return str(get_day_names("abbreviated", locale=get_locale())[day])
-
-
-@bp.after_request
-def _for_one_person(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
 
 
 @bp.get("")
@@ -111,9 +112,6 @@ def edit(code: str) -> ResponseReturnValue:
     """Change a policy; a retired one is in force again when it is saved."""
     with database().read() as session:
         row = get_policy_row(session, code)
-    if row.kind not in FORMS:
-        # Reservations come from documents; their occurrences are changed by `janela reservations`.
-        abort(404)
     if request.method == "POST":
         return _save(row.kind, FORMS[row.kind](request.form), row)
     form = FORMS[row.kind]()
@@ -135,6 +133,9 @@ def retire(code: str) -> ResponseReturnValue:
 
 def _save(kind: str, form: PolicyForm, row: PolicyRow | None) -> ResponseReturnValue:
     document = form.document() | ({"code": row.code} if row else {})
+    if row is not None and "exceptions" in row.content:
+        # The form shows the rule alone; single occurrences have pages of their own.
+        document["exceptions"] = row.content["exceptions"]
     typed = form.lock_version.data or ""
     try:
         with database().write() as session:
@@ -163,6 +164,7 @@ def _save(kind: str, form: PolicyForm, row: PolicyRow | None) -> ResponseReturnV
 def _page(
     kind: str, form: PolicyForm, row: PolicyRow | None, *, errors: list[tuple[str, str]] | None = None
 ) -> str:
+    reservation = kind == KIND and row is not None and row.retired_at is None
     return render_template(
         "maintenance/policies/form.html",
         kind=kind,
@@ -170,4 +172,5 @@ def _page(
         form=form,
         row=row,
         errors=errors or [],
+        occurrences=occurrence_rows(row, now()) if reservation and row else [],
     )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from babel.dates import get_day_names
 from flask_babel import get_locale, lazy_gettext
 from wtforms import (
+    BooleanField,
     Field,
     FieldList,
     FormField,
@@ -26,7 +27,7 @@ from maintenance.policy_documents import Weekday
 from maintenance.texts import Text
 from maintenance.web.forms import BaseForm, WordsForm, add_error, text_document, words_rows
 from maintenance.web.presentation import IMPACT_WORDS
-from maintenance.web.time_fields import LocalTimeField, read_length
+from maintenance.web.time_fields import DayField, LocalTimeField, read_length
 from maintenance.windows import format_duration
 
 KIND_NAMES = {
@@ -71,6 +72,8 @@ class PolicyForm(BaseForm):
     plain: ClassVar[tuple[str, ...]] = ()
     #: Fields of the kind in which a length is typed.
     lengths: ClassVar[tuple[str, ...]] = ()
+    #: What stands beside a field.
+    hints: ClassVar[Mapping[str, object]] = {}
 
     def fill(self, document: Mapping[str, Any], locales: Iterable[str]) -> None:
         """Show what an entry of a document says; a new policy is an empty one."""
@@ -274,6 +277,23 @@ class DownAtOnceForm(PolicyForm):
         return super().document() | {"at_most": int(typed) if typed.isdecimal() else typed}
 
 
+class ReservationForm(PolicyForm):
+    """A window kept free for maintenance, again and again; what became of single ones has pages of its own."""
+
+    start = LocalTimeField(lazy_gettext("First time"))
+    duration = StringField(lazy_gettext("Length"))
+    rule = StringField(lazy_gettext("Rule"))
+    until = DayField(lazy_gettext("Last day (optional)"))
+    timezone = StringField(lazy_gettext("Time zone"))
+    public = BooleanField(lazy_gettext("Everybody may see it in the calendar"))
+    plain = ("start", "rule", "until", "timezone", "public")
+    lengths = ("duration",)
+    hints: ClassVar[Mapping[str, object]] = {
+        "rule": lazy_gettext("As in FREQ=WEEKLY;BYDAY=TU,TH, or FREQ=MONTHLY;BYDAY=2SA for second Saturdays"),
+        "until": lazy_gettext("No window begins after it; empty: no end"),
+    }
+
+
 FORMS: Mapping[str, type[PolicyForm]] = {
     "freezes": FreezeForm,
     "hours": HoursForm,
@@ -281,4 +301,5 @@ FORMS: Mapping[str, type[PolicyForm]] = {
     "holidays": HolidaysForm,
     "budgets": BudgetForm,
     "down_at_once": DownAtOnceForm,
+    "reservations": ReservationForm,
 }

@@ -14,6 +14,7 @@ from maintenance.errors import InvalidTime
 from maintenance.windows import format_duration, parse_duration
 
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _HOURS = re.compile(
     r"(?:(?P<hours>\d{1,4})\s*h?|(?P<h>\d{1,4})(?::|\s*h\s*)(?P<m>[0-5]?\d)(?:\s*(?:m|min))?|(?P<minutes>\d{1,5})\s*(?:m|min))",
     re.IGNORECASE,
@@ -55,6 +56,15 @@ class LocalTimeField(StringField):
     def __call__(self, **kwargs: object) -> Markup:
         """Return the control; a value that a date control would drop gets a plain one."""
         shape = "text" if self.data and not _LOCAL.fullmatch(self.data) else "datetime-local"
+        return super().__call__(type=shape, **kwargs)
+
+
+class DayField(StringField):
+    """A day, kept as typed."""
+
+    def __call__(self, **kwargs: object) -> Markup:
+        """Return the control; a value that a date control would drop gets a plain one."""
+        shape = "text" if self.data and not _DAY.fullmatch(self.data) else "date"
         return super().__call__(type=shape, **kwargs)
 
 

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 
 from maintenance.lifecycle import Role
 
-# plan_edit, plan_slots and plan_steps add their pages to plan's blueprint when they are imported.
+# plan_edit, plan_slots and plan_steps add their pages to plan's blueprint when they are imported, policies its own.
 from maintenance.web import (
     access,
     accounts,
@@ -18,11 +18,12 @@ from maintenance.web import (
     plan_slots,
     plan_steps,
     policies,
+    policy_blueprint,
     systems_search,
     workspace_words,
 )
 
-__all__ = ["init_app", "plan_edit", "plan_slots", "plan_steps"]
+__all__ = ["init_app", "plan_edit", "plan_slots", "plan_steps", "policies"]
 
 
 def init_app(app: Flask) -> None:
@@ -33,7 +34,7 @@ def init_app(app: Flask) -> None:
     access.without_session(app, api.bp.name)
     app.register_blueprint(systems_search.bp)
     app.register_blueprint(plan.bp)
-    app.register_blueprint(policies.bp)
+    app.register_blueprint(policy_blueprint.bp)
     navigation.add_link(app, "plan.overview", lazy_gettext("Workspace"), role=Role.READER, order=10)
     navigation.add_link(app, "plan.new", lazy_gettext("New intervention"), role=Role.PLANNER, order=20)
     navigation.add_link(app, "policies.index", lazy_gettext("Policies"), role=Role.READER, order=30)

@@ -149,9 +149,3 @@ def test_workspace_lists_what_comes_and_that_it_need_not_be_used(runtime: Runtim
     assert "not used unless work is announced in them" in page
     assert "Rack 4" in page
     assert "Christmas market" in page
-
-
-def test_pages_of_policies_leave_reservations_to_their_document(runtime: Runtime) -> None:
-    client = client_of(create_app(runtime), runtime, Role.ADMIN)
-    assert client.get("/plan/policies").status_code == 200
-    assert client.get("/plan/policies/MONTHLY").status_code == 404

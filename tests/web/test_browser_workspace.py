@@ -27,6 +27,15 @@ NIGHTS = {
     "scope": {"systems": ["EXADATA"], "kinds": ["database"], "tags": ["national"]},
 }
 WEEK = {"code": "WEEK", "name": "A week before", "at_least": "P7D"}
+FRIDAYS = {
+    "code": "FRIDAYS",
+    "name": "Friday nights",
+    "timezone": "Europe/Lisbon",
+    "start": "2019-12-06T22:00",
+    "duration": "PT8H",
+    "rule": "FREQ=WEEKLY;BYDAY=FR",
+    "exceptions": [{"date": "2019-12-13", "change": "cancelled"}],
+}
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def page(
     client = at_desk(app, Role.APPROVER)
     case.announce(runtime, case.the_plan(reference="INT-2019-7", phases=[_phase("2019-12-04T22:00")]))
     with runtime.database.write() as session:
-        agreed = policies_from_document({"hours": [NIGHTS], "notices": [WEEK]})
+        agreed = policies_from_document({"hours": [NIGHTS], "notices": [WEEK], "reservations": [FRIDAYS]})
         import_policies(session, agreed, prune=False, by=SYSTEM, now=clock())
     clock.move_to(case.START)
     case.start_by_clock(runtime)
@@ -73,6 +82,7 @@ def looks(page: Page) -> Iterator[str]:
         f"{REF}/complete",
     ]
     paths += ["policies", "policies/new/hours", "policies/new/freezes", "policies/NIGHTS"]
+    paths += ["policies/new/reservations", "policies/FRIDAYS", "policies/FRIDAYS/2019-12-13"]
     paths += [f"INT-2019-7{rest}" for rest in ("", "/edit", "/move", "/cancel", "/hold")]
     for path in paths:
         page.goto(f"/plan/{path}")

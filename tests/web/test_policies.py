@@ -49,6 +49,10 @@ EVERY_KIND = {
     ],
     "budgets": [{"code": "B", "name": "Budget", "at_most": "P1D", "per": "year", "timezone": "UTC"}],
     "down_at_once": [{"code": "D", "name": "At once", "at_most": 3}],
+    "reservations": [
+        {"code": "R", "name": "Second Saturday", "timezone": "Europe/Lisbon", "start": "2019-11-09T22:00",
+         "duration": "PT8H", "rule": "FREQ=MONTHLY;BYDAY=2SA", "until": "2026-12-31", "public": True},
+    ],
 }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def a_heading(**changes: Any) -> mail.Heading:
 
 def a_parcel(delivery_id: int = 1, recipient: str = "", **changes: Any) -> Parcel:
     """Return a mail that is ready to go, to `r<delivery id>@example.org` unless said."""
-    return replace(
+    return (
         Parcel(
             delivery_id=delivery_id,
             recipient=recipient or f"r{delivery_id}@example.org",
@@ -61,12 +61,11 @@ def a_parcel(delivery_id: int = 1, recipient: str = "", **changes: Any) -> Parce
             kind="announcement",
             queued_at=ANNOUNCED_AT,
             expires_at=datetime(2019, 12, 1, 8, 0, tzinfo=UTC),
-        ),
-        **changes,
-    )
+        )
+    )._replace(**changes)
 
 
 def a_text(delivery_id: int = 1, recipient: str = "+351910000001", **changes: Any) -> Parcel:
     """Return an SMS that is ready to go."""
     text = {"message": a_composed().sms.encode(), "subject": ""}
-    return replace(a_parcel(delivery_id, recipient), **(text | changes))
+    return a_parcel(delivery_id, recipient, **(text | changes))

@@ -99,7 +99,7 @@ class OutboxTransport:
 
     def _content(self, parcel: Parcel) -> bytes:
         if self.channel == "email":
-            tokens = mail.tokens_of(parcel.name, parcel.recipient, parcel.delivery_id)
+            tokens = mail.tokens_of(parcel.name, mail.wire_address(parcel.recipient), parcel.delivery_id)
             return mail.fill(parcel.message, tokens)
         fields = {
             "to": parcel.recipient,

@@ -97,11 +97,11 @@ class SmtpTransport:
     #: At most ten mails *sending* on a connection: what a crash can repeat.
     batch_size = 10
 
-    def __init__(self, relay: Relay, envelope: Envelope) -> None:
-        """Open nothing yet."""
+    def __init__(self, relay: Relay, envelope: Envelope, pace: Pace | None = None) -> None:
+        """Open nothing yet; without a `pace` the relay's rate holds for this process alone."""
         self._relay = relay
         self._envelope = envelope
-        self._pace = Pace(relay.rate)
+        self._pace = pace or Pace(relay.rate)
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
@@ -129,19 +129,20 @@ class SmtpTransport:
         self._threads.session = None
 
     def _letter(self, parcel: Parcel) -> Letter:
-        tokens = mail.tokens_of(parcel.name, parcel.recipient, parcel.delivery_id)
+        wire = mail.wire_address(parcel.recipient)
+        tokens = mail.tokens_of(parcel.name, wire, parcel.delivery_id)
         return Letter(
             delivery_id=parcel.delivery_id,
             sender=self._envelope.of(parcel.delivery_id),
-            recipient=mail.wire_address(parcel.recipient),
+            recipient=wire,
             data=mail.fill(parcel.message, tokens),
         )
 
     def _round(self, letters: Sequence[Letter]) -> Iterator[tuple[int, Outcome]]:
         """Send on one connection as far as it carries; yields in the order of `letters`, maybe not all.
 
-        A connection that was kept open may have been closed by the server in the meantime. When that
-        shows before anything was sent, a fresh one is tried at once.
+        A connection that was kept open may have been closed by the server in the meantime, with or without a
+        421 that nobody read. When that shows before anything was sent, a fresh one is tried at once.
         """
         kept = getattr(self._threads, "session", None)
         done = 0
@@ -154,6 +155,8 @@ class SmtpTransport:
             return
         try:
             for letter, reply in session.deliver(letters):
+                if session is kept and done == 0 and (reply.stage, reply.code) == (Stage.MAIL, 421):
+                    raise Broken(str(reply))
                 done += 1
                 yield letter.delivery_id, _outcome(reply)
         except Broken as broken:

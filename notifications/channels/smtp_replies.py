@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from notifications.retries import FailureClass
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)")
-_QUEUE_ID = re.compile(r"queued as <?([\w.-]{4,60})", re.IGNORECASE)
+_QUEUE_ID = re.compile(r"[Qq]ueued as <?([\w.-]{4,60})")
 
 
 class Stage(StrEnum):
@@ -24,8 +25,7 @@ class Stage(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A server's answer to one command."""
 
     stage: Stage
@@ -47,7 +47,8 @@ class Reply:
     @property
     def queue_id(self) -> str | None:
         """Return under what name the server keeps the mail, where it says so."""
-        found = _QUEUE_ID.search(self.text)
+        # The plain search is quick, and most relays of other makes say something else.
+        found = _QUEUE_ID.search(self.text) if "ueued as" in self.text else None
         return found[1] if found else None
 
     def __str__(self) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -265,3 +268,64 @@ class _Handler:
             # Nothing goes out on a closed connection; the library only wants a string.
             return "421 closed"
         return answer.reply
+
+
+class WordyListener:
+    """Says at each stage exactly the bytes it is told, in packets as small as told; knows PIPELINING.
+
+    What nothing is said of is answered in one line. `b""` closes the connection.
+    """
+
+    def __init__(self, said: Mapping[str, bytes], *, packet: int = 4096, first_only: bool = False) -> None:
+        """Take what is said at mail, rcpt, data, end; at `idle` before it closes unasked, after a mail."""
+        self._said, self._packet, self._first_only = dict(said), packet, first_only
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.connections = 0
+        self.recipients: list[str] = []
+        self.url = f"smtp://127.0.0.1:{self._server.getsockname()[1]}?starttls=off"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            said = {} if self._first_only and self.connections > 1 else self._said
+            threading.Thread(target=self._converse, args=(connection, said), daemon=True).start()
+
+    def _converse(self, connection: socket.socket, said: Mapping[str, bytes]) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Whoever had enough of it hangs up.
+        with suppress(OSError), connection, connection.makefile("rb") as lines:
+            self._say(connection, b"220 hello\r\n")
+            for line in lines:
+                stage = line[:4].strip().lower().decode()
+                usual = {"ehlo": b"250-hello\r\n250 PIPELINING\r\n", "data": b"354 go on\r\n"}
+                reply = said.get(stage, usual.get(stage, b"250 ok\r\n"))
+                if not reply:
+                    return
+                self._say(connection, reply)
+                if stage == "rcpt":
+                    self.recipients.append(line.decode().partition("<")[2].partition(">")[0])
+                if stage == "data":
+                    while next(lines) != b".\r\n":
+                        pass
+                    self._say(connection, said.get("end", b"250 ok\r\n"))
+                    if said.get("idle"):
+                        self._say(connection, said["idle"])
+                        return
+
+    def _say(self, connection: socket.socket, reply: bytes) -> None:
+        for start in range(0, len(reply), self._packet):
+            connection.sendall(reply[start : start + self._packet])
+            if self._packet < len(reply):
+                # Long enough for the other side to read this much alone.
+                time.sleep(0.001)

@@ -161,7 +161,7 @@ class Engine:
 
     def _threads(self, channel: str) -> int:
         # An SMS provider takes some parts per second, whatever the number of connections.
-        return max(self._runtime.settings.number("SMTP_CONNECTIONS"), 1) if channel == "email" else 1
+        return channels.connections(self._runtime.settings) if channel == "email" else 1
 
     def _tell(self) -> None:
         found = self._leading(jobs.tell)

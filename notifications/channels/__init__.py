@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings, secret_key
-from notifications import endpoints, mail
+from notifications import endpoints, mail, paces
 from notifications.channels.chat import ChatTransport
 from notifications.channels.guests import EVERYBODY, GuestList, read_guests
 from notifications.channels.outbox import OutboxTransport, folder
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Inquirer, Outcome, Parcel, Transport
 from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 from notifications.channels.webhook import Secrets, WebhookTransport
 from notifications.endpoint_guard import read_networks
 
-__all__ = ["Inquirer", "Outcome", "Parcel", "Transport", "inquirer_of", "transports"]
+__all__ = ["Inquirer", "Outcome", "Parcel", "Transport", "connections", "inquirer_of", "transports"]
 
 
 def transports(runtime: Runtime) -> Mapping[str, Transport]:
@@ -31,8 +33,8 @@ def transports(runtime: Runtime) -> Mapping[str, Transport]:
     found: dict[str, Transport] = {}
     networks = read_networks(settings["WEBHOOK_ALLOW"])
     ways: dict[str, Transport | None] = {
-        "email": _smtp(settings),
-        "sms": _twilio(settings),
+        "email": _smtp(runtime),
+        "sms": _twilio(runtime),
         # They need no setting of their own: the guest list alone keeps them in.
         "webhook": WebhookTransport(_secrets(runtime, "webhook"), allowed=networks) if guests else None,
         "chat": ChatTransport(_secrets(runtime, "chat")) if guests else None,
@@ -62,7 +64,18 @@ def _secrets(runtime: Runtime, channel: str) -> Secrets:
     return ask
 
 
-def _smtp(settings: Settings) -> Transport | None:
+def connections(settings: Settings) -> int:
+    """Return how many connections to the relay are worth having: no more than mails a second that it takes.
+
+    What waits for its turn counts as *sending*: many connections at a low rate would leave much in doubt.
+    """
+    most = max(settings.number("SMTP_CONNECTIONS"), 1)
+    rate = read_relay(settings["SMTP_URL"]).rate if settings["SMTP_URL"] else 0
+    return min(most, math.ceil(rate)) if rate else most
+
+
+def _smtp(runtime: Runtime) -> Transport | None:
+    settings = runtime.settings
     # Read even without a relay: a sender that cannot be read shows at the start, not with the first notice.
     sender = mail.sender(settings["MAIL_FROM"]).addr_spec
     if not settings["SMTP_URL"]:
@@ -70,13 +83,17 @@ def _smtp(settings: Settings) -> Transport | None:
     own_name = urlsplit(settings.public_url).hostname or "localhost"
     bounces = settings["MAIL_BOUNCES"]
     envelope = Envelope(mail.wire_address(bounces), secret_key(settings)) if bounces else Envelope(sender)
-    return SmtpTransport(read_relay(settings["SMTP_URL"], own_name=own_name), envelope)
+    relay = read_relay(settings["SMTP_URL"], own_name=own_name)
+    account = f"smtp {relay.user}@{relay.host}:{relay.port}"
+    return SmtpTransport(relay, envelope, Pace(relay.rate, paces.shared(runtime.database, account)))
 
 
-def _twilio(settings: Settings) -> Transport | None:
-    if not settings["TWILIO_ACCOUNT_SID"]:
+def _twilio(runtime: Runtime) -> Transport | None:
+    if not runtime.settings["TWILIO_ACCOUNT_SID"]:
         return None
     # Its SDK takes 26 MB and 0.1 s, which an installation without SMS need not spend.
     from notifications.channels.sms import TwilioTransport, read_account
 
-    return TwilioTransport(read_account(settings))
+    account = read_account(runtime.settings)
+    name = f"twilio {account.account_sid} {account.sender or account.messaging_service}"
+    return TwilioTransport(account, Pace(account.parts_per_second, paces.shared(runtime.database, name)))

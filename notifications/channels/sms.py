@@ -137,10 +137,10 @@ class TwilioTransport:
     #: An SMS that may have been sent is never repeated by itself, so a crash may leave one in doubt at most.
     batch_size = 1
 
-    def __init__(self, account: Account) -> None:
-        """Open nothing yet."""
+    def __init__(self, account: Account, pace: Pace | None = None) -> None:
+        """Open nothing yet; without a `pace` the account's rate holds for this process alone."""
         self._account = account
-        self._pace = Pace(account.parts_per_second)
+        self._pace = pace or Pace(account.parts_per_second)
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:

@@ -32,7 +32,8 @@ from notifications.channels.parcels import Transport
 from notifications.engine import Engine, give_up_lead, take_lead
 from notifications.errors import BrokerAway
 from notifications.models import LeaseRow
-from notifications.sending import BATCHES_PER_CLAIM, drain
+from notifications.sending import drain
+from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
 

@@ -6,18 +6,37 @@ taken on only from the state and the owner they are expected in. The caller comm
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
+from maintenance.database import UtcDateTime
 from notifications import stopping
-from notifications.ledger import TABLE, Claim, close, move, suppression
+from notifications.ledger import TABLE, Claim, MessageFacts, close, move, suppression
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
 from notifications.queries import in_states
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import UNDER_WAY, WAITING, State
+from notifications.row_sets import among, ids_as_value
 
 #: A sender that has not come back to a row by then is taken for dead. Longer than ten mails or one
 #: SMS can take, time-outs included: a live sender reaped too early means a mail sent twice.
@@ -65,13 +84,22 @@ def claim(session: Session, channel: str, *, owner: str, limit: int, now: dateti
         if not ids:
             return []
         if claims := _sorted_out(session, ids, now):
-            session.execute(
-                update(TABLE)
-                .where(TABLE.c.id.in_([found.id for found in claims]))
-                .values(state=State.LEASED, lease_owner=owner, lease_until=now + LEASE)
-            )
+            _execute(session, _leasing, (found.id for found in claims), owner=owner, until=now + LEASE)
             return claims
     return []
+
+
+@cache
+def _leasing(dialect: str) -> Update:
+    return (
+        update(TABLE)
+        .where(among(dialect, TABLE.c.id, "ids"))
+        .values(
+            state=literal_column(f"'{State.LEASED}'"),
+            lease_owner=bindparam("owner"),
+            lease_until=bindparam("until", type_=UtcDateTime()),
+        )
+    )
 
 
 def _due(session: Session, channel: str, now: datetime) -> tuple[ColumnElement[bool], ...] | None:
@@ -115,46 +143,23 @@ def _older_under_way(now: datetime) -> ColumnElement[bool]:
 
 def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Claim]:
     """Return the claims among due deliveries, in their order; close or hold the others."""
-    rows = session.execute(
-        select(
-            DeliveryRow.id,
-            DeliveryRow.message_id,
-            RecipientRow.address,
-            RecipientRow.name,
-            MessageRow.subject,
-            NoticeRow.public_id,
-            DeliveryRow.sequence,
-            NoticeRow.reference,
-            NoticeRow.kind,
-            DeliveryRow.queued_at,
-            DeliveryRow.expires_at,
-            DeliveryRow.attempts,
-            NoticeRow.state,
-            suppression(DeliveryRow.channel, RecipientRow.address, now),
-            case((DeliveryRow.priority > URGENT, RecipientRow.quiet_hours), else_=""),
-            ScopeRow.timezone,
-        )
-        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-        .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
-        .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-        .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
-        .where(DeliveryRow.id.in_(ids))
-    ).all()
+    rows = _execute(session, _readers, ids, now=now).all()
+    texts = _messages(session, {row.message_id for row in rows})
     claims: dict[int, Claim] = {}
     pointless, suppressed, useless = [], [], []
     held: dict[datetime, list[int]] = {}
-    for *fields, notice_state, is_suppressed, hours, zone in rows:
-        found = Claim(*fields)
-        if notice_state == "superseded":
-            pointless.append(found.id)
+    for id_, message_id, address, name, queued_at, expires_at, attempts, is_suppressed, hours in rows:
+        text = texts[message_id]
+        if text.is_superseded:
+            pointless.append(id_)
         elif is_suppressed:
-            suppressed.append(found.id)
-        elif (until := _quiet_until(hours, zone, now)) is None:
-            claims[found.id] = found
-        elif until >= found.expires_at:
-            useless.append(found.id)
+            suppressed.append(id_)
+        elif not hours or (until := _quiet_until(hours, text.timezone, now)) is None:
+            claims[id_] = Claim(id_, text, address, name, queued_at, expires_at, attempts)
+        elif until >= expires_at:
+            useless.append(id_)
         else:
-            held.setdefault(until, []).append(found.id)
+            held.setdefault(until, []).append(id_)
     close(session, pointless, State.SUPERSEDED, kind="superseded", now=now)
     close(session, suppressed, State.SUPPRESSED, kind="suppressed", now=now)
     close(session, useless, State.EXPIRED, kind="expired", now=now, words=_USELESS)
@@ -163,47 +168,115 @@ def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Cla
     return [claims[id_] for id_ in ids if id_ in claims]
 
 
+def _execute(
+    session: Session, statement: Callable[[str], Executable], ids: Iterable[int], **values: Any
+) -> CursorResult[*tuple[Any, ...]]:
+    """Execute a statement on the deliveries of these ids: its text is the same for any number of them."""
+    connection = session.connection()
+    dialect = connection.dialect.name
+    return connection.execute(statement(dialect), {"ids": ids_as_value(dialect, ids), **values})
+
+
+@cache
+def _readers(dialect: str) -> Executable:
+    """Return what finds of deliveries who reads them, and whether they may be written to."""
+    return (
+        select(
+            TABLE.c.id,
+            TABLE.c.message_id,
+            RecipientRow.address,
+            RecipientRow.name,
+            TABLE.c.queued_at,
+            TABLE.c.expires_at,
+            TABLE.c.attempts,
+            suppression(TABLE.c.channel, RecipientRow.address, bindparam("now", type_=UtcDateTime())),
+            case((TABLE.c.priority > URGENT, RecipientRow.quiet_hours), else_=""),
+        )
+        .join(RecipientRow, RecipientRow.id == TABLE.c.recipient_id)
+        .where(among(dialect, TABLE.c.id, "ids"))
+    )
+
+
+def _messages(session: Session, ids: Collection[int]) -> dict[int, MessageFacts]:
+    """Return by its id what there is to know of each message."""
+    rows = session.execute(
+        select(
+            MessageRow.id,
+            MessageRow.subject,
+            NoticeRow.public_id,
+            NoticeRow.sequence,
+            NoticeRow.reference,
+            NoticeRow.kind,
+            NoticeRow.state == "superseded",
+            ScopeRow.timezone,
+        )
+        .join(NoticeRow, NoticeRow.id == MessageRow.notice_id)
+        .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
+        .where(MessageRow.id.in_(ids))
+    )
+    return {row.id: MessageFacts(*row) for row in rows}
+
+
 def _quiet_until(hours: str, zone: str, now: datetime) -> datetime | None:
     found = read_quiet_hours(hours)
     return quiet_until(found, zone, now) if found else None
 
 
 def mark_sending(
-    session: Session, batches: Mapping[str, Collection[int]], *, transport: str, now: datetime
-) -> set[tuple[int, str]]:
-    """Say of leased deliveries that they go out now, and return those that still may, each with its owner.
+    session: Session, ids: Collection[int], *, owner: str, transport: str, now: datetime
+) -> set[int]:
+    """Say of leased deliveries that they go out now, and return those that still may.
 
     Committed before the first byte leaves: what a crash finds in this state may have left. What was
     taken over by another owner, closed, or has become useless meanwhile is left out.
 
     Args:
         session: An open write session.
-        batches: Ids of deliveries by the owner who took them.
+        ids: Of the deliveries.
+        owner: Who took them.
         transport: How they travel.
         now: The present instant.
     """
-    held = [and_(TABLE.c.lease_owner == owner, TABLE.c.id.in_(ids)) for owner, ids in batches.items()]
-    if not held:
+    if not ids:
         return set()
-    rows = session.connection().execute(
+    found = _execute(session, _marking, ids, owner=owner, way=transport, now=now, until=now + LEASE)
+    return set(found.scalars())
+
+
+@cache
+def _marking(dialect: str) -> ReturningUpdate[Any]:
+    now = bindparam("now", type_=UtcDateTime())
+    return (
         update(TABLE)
-        .where(or_(*held), TABLE.c.state == State.LEASED, TABLE.c.expires_at > now)
+        .where(among(dialect, TABLE.c.id, "ids"), *_leased_by_owner(), TABLE.c.expires_at > now)
         .values(
-            state=State.SENDING,
+            state=literal_column(f"'{State.SENDING}'"),
             attempts=TABLE.c.attempts + 1,
             tried_at=now,
-            lease_until=now + LEASE,
-            transport=transport,
+            lease_until=bindparam("until", type_=UtcDateTime()),
+            transport=bindparam("way", type_=TABLE.c.transport.type),
         )
-        .returning(TABLE.c.id, TABLE.c.lease_owner)
+        .returning(TABLE.c.id)
     )
-    return {(row.id, row.lease_owner) for row in rows}
 
 
 def release(session: Session, ids: Collection[int], *, owner: str) -> None:
     """Give leased deliveries back that nobody began with."""
-    session.execute(
+    if ids:
+        _execute(session, _releasing, ids, owner=owner)
+
+
+@cache
+def _releasing(dialect: str) -> Update:
+    return (
         update(TABLE)
-        .where(TABLE.c.id.in_(ids), TABLE.c.state == State.LEASED, TABLE.c.lease_owner == owner)
-        .values(state=State.QUEUED, lease_owner=None, lease_until=None)
+        .where(among(dialect, TABLE.c.id, "ids"), *_leased_by_owner())
+        .values(state=literal_column(f"'{State.QUEUED}'"), lease_owner=null(), lease_until=null())
     )
+
+
+def _leased_by_owner() -> tuple[ColumnElement[bool], ...]:
+    # Hidden from PostgreSQL's planner, which is to go by the ids: the index of what is under way is small, and
+    # full of what was.
+    state = func.coalesce(TABLE.c.state, "")
+    return state == State.LEASED.value, TABLE.c.lease_owner == bindparam("owner")

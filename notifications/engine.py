@@ -27,7 +27,8 @@ from maintenance.runtime import Runtime
 from notifications import channels, claims, jobs
 from notifications.channels.parcels import Transport
 from notifications.models import LeaseRow
-from notifications.sending import BATCHES_PER_CLAIM, drain
+from notifications.sending import drain
+from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
 

@@ -6,29 +6,40 @@ rows at once, never one by one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
+    Insert,
+    Integer,
     Table,
+    Text,
+    Update,
+    and_,
     bindparam,
     case,
     exists,
     func,
     insert,
+    literal_column,
+    null,
     or_,
     select,
     update,
 )
 from sqlalchemy.orm import Session
 
+from maintenance.database import UtcDateTime
 from notifications.channels.parcels import Outcome
 from notifications.models import DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
 from notifications.queries import in_states
 from notifications.retries import FailureClass, State, after_failure
+from notifications.row_sets import among, as_value, ids_as_value, instants_for, rows_of
 
 #: An ambiguous mail is sent again after that: time for a server in trouble to come back.
 RESEND_AFTER = timedelta(seconds=15)
@@ -39,38 +50,34 @@ HARD_BOUNCE_LASTS = timedelta(days=30)
 TABLE = cast(Table, DeliveryRow.__table__)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery under our lease, with what its parcel needs but the message's bytes."""
+class MessageFacts(NamedTuple):
+    """What deliveries of one message have in common: read once for all of them."""
 
     id: int
-    message_id: int
-    address: str
-    name: str
     subject: str
     notice_public_id: str
     sequence: int
     reference: str
     kind: str
+    #: Whether its notice was, meanwhile.
+    is_superseded: bool
+    #: Of its readers.
+    timezone: str
+
+
+class Claim(NamedTuple):
+    """A delivery under our lease, with what its parcel needs but the message's bytes."""
+
+    id: int
+    message: MessageFacts
+    address: str
+    name: str
     queued_at: datetime
     expires_at: datetime
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """How one try ended, and who made it."""
-
-    found: Claim
-    outcome: Outcome
-    #: Under whose lease.
-    owner: str
-    transport: str
-    #: From -1 to 1: spreads the next tries of many.
-    jitter: float
-
-
-def suppression(channel: Any, address: Any, now: datetime) -> ColumnElement[bool]:
+def suppression(channel: Any, address: Any, now: Any) -> ColumnElement[bool]:
     """Return the condition that an address gets nothing on a channel now."""
     return exists(
         select(SuppressionRow.id).where(
@@ -81,85 +88,120 @@ def suppression(channel: Any, address: Any, now: datetime) -> ColumnElement[bool
     )
 
 
-def record(session: Session, tries: Sequence[Try], *, now: datetime) -> None:
+def record(
+    session: Session, results: Sequence[tuple[Claim, Outcome]], *, owner: str, transport: str, now: datetime
+) -> None:
     """Write down how tries ended: the rows, and one event for each.
 
     A receipt that came before the answer stands; a row that was taken over by another sender
     meanwhile keeps its state, and the event tells of the try all the same.
+
+    Args:
+        session: An open write session.
+        results: Each claim that was tried, with how that ended.
+        owner: Who took them.
+        transport: How they travelled unless their outcome says otherwise.
+        now: The present instant.
     """
-    if not tries:
+    if not results:
         return
-    changes, events = [], []
-    for tried in tries:
-        found, outcome = tried.found, tried.outcome
-        state, due_at = outcome.state, None
-        if outcome.failure is not None:
-            step = after_failure(
-                outcome.failure,
-                attempts=found.attempts + 1,
-                now=now,
-                expires_at=found.expires_at,
-                retry_after=outcome.retry_after,
-                jitter=tried.jitter,
-            )
-            state, due_at = step.state, step.due_at
-        if state is State.AMBIGUOUS:
-            due_at = now + RESEND_AFTER
-        detail = _detail(outcome, attempt=found.attempts + 1)
-        events.append(
-            {"delivery_id": found.id, "at": now, "kind": "attempt", "state": state, "detail": detail}
+    connection = session.connection()
+    instant = instants_for(connection.dialect)
+    tries = as_value(_tried(found, outcome, transport, now, instant) for found, outcome in results)
+    dialect = connection.dialect.name
+    recorded, noted = _recording(dialect)
+    ids = ids_as_value(dialect, (found.id for found, _ in results))
+    connection.execute(recorded, {"tries": tries, "ids": ids, "owner": owner, "now": now})
+    connection.execute(noted, {"tries": tries, "now": now})
+    for found, outcome in results:
+        if outcome.failure in _SUPPRESSING:
+            suppress(session, found.id, reason=_SUPPRESSING[outcome.failure], now=now)
+
+
+def _tried(
+    found: Claim,
+    outcome: Outcome,
+    transport: str,
+    now: datetime,
+    instant: Callable[[datetime | None], str | None],
+) -> dict[str, Any]:
+    """Return one try as a row for `_recording`."""
+    state, due_at, failure = outcome.state, None, outcome.failure
+    if failure is not None:
+        step = after_failure(
+            failure,
+            attempts=found.attempts + 1,
+            now=now,
+            expires_at=found.expires_at,
+            retry_after=outcome.retry_after,
+            jitter=random.uniform(-1, 1),  # noqa: S311 - spreads the next tries of many
         )
-        changes.append(
-            {
-                "delivery": found.id,
-                "owner": tried.owner,
-                "new_state": state,
-                "new_due_at": due_at,
-                "new_finished_at": now if state.is_final else None,
-                "doubts": int(state is State.AMBIGUOUS),
-                "new_failure": outcome.failure or "",
-                "new_provider_id": outcome.provider_id,
-                "words": outcome.words,
-                "new_transport": outcome.transport or tried.transport,
-            }
-        )
-    session.connection().execute(_RECORD, changes)
-    session.connection().execute(insert(DeliveryEventRow), events)
-    for tried in tries:
-        if tried.outcome.failure in _SUPPRESSING:
-            suppress(session, tried.found.id, reason=_SUPPRESSING[tried.outcome.failure], now=now)
+        state, due_at = step.state, step.due_at
+    if state is State.AMBIGUOUS:
+        due_at = now + RESEND_AFTER
+    known = {"words": outcome.words, "failure": failure, "provider_id": outcome.provider_id}
+    return {
+        "id": found.id,
+        "attempt": found.attempts + 1,
+        "state": state,
+        "due_at": instant(due_at),
+        "is_final": int(state.is_final),
+        "doubts": int(state is State.AMBIGUOUS),
+        "failure": failure or "",
+        "provider_id": outcome.provider_id,
+        "words": outcome.words,
+        "transport": outcome.transport or transport,
+        "detail": {"attempt": found.attempts + 1} | {key: value for key, value in known.items() if value},
+    }
 
 
-def _detail(outcome: Outcome, **more: Any) -> dict[str, Any]:
-    known = {"words": outcome.words, "failure": outcome.failure, "provider_id": outcome.provider_id}
-    return more | {key: str(value) for key, value in known.items() if value}
-
-
-_OURS = in_states(TABLE.c.state, (State.SENDING, State.AMBIGUOUS)) & (
-    TABLE.c.lease_owner == bindparam("owner")
-)
-_RECORD = (
-    update(TABLE)
-    .where(TABLE.c.id == bindparam("delivery"))
-    .values(
-        state=case((_OURS, bindparam("new_state", type_=TABLE.c.state.type)), else_=TABLE.c.state),
-        due_at=case(
-            (_OURS, func.coalesce(bindparam("new_due_at", type_=TABLE.c.due_at.type), TABLE.c.due_at)),
-            else_=TABLE.c.due_at,
-        ),
-        finished_at=case(
-            (_OURS, bindparam("new_finished_at", type_=TABLE.c.finished_at.type)),
-            else_=TABLE.c.finished_at,
-        ),
-        ambiguities=TABLE.c.ambiguities + case((_OURS, bindparam("doubts")), else_=0),
-        failure=case((_OURS, bindparam("new_failure", type_=TABLE.c.failure.type)), else_=TABLE.c.failure),
-        outcome=case((_OURS, bindparam("words", type_=TABLE.c.outcome.type)), else_=TABLE.c.outcome),
-        provider_id=func.coalesce(
-            bindparam("new_provider_id", type_=TABLE.c.provider_id.type), TABLE.c.provider_id
-        ),
-        transport=bindparam("new_transport"),
+@cache
+def _recording(dialect: str) -> tuple[Update, Insert]:
+    """Return what writes the rows of `tries`, and their events."""
+    tries = rows_of(
+        dialect,
+        "tries",
+        id=TABLE.c.id.type,
+        attempt=TABLE.c.attempts.type,
+        state=TABLE.c.state.type,
+        due_at=TABLE.c.due_at.type,
+        is_final=Integer(),
+        doubts=Integer(),
+        failure=TABLE.c.failure.type,
+        provider_id=TABLE.c.provider_id.type,
+        words=Text(),
+        transport=TABLE.c.transport.type,
+        detail=JSON(),
     )
-)
+    now = bindparam("now", type_=UtcDateTime())
+    # Not of a try before that one, of which somebody thought that its sender was dead.
+    ours = and_(
+        in_states(TABLE.c.state, (State.SENDING, State.AMBIGUOUS)),
+        TABLE.c.lease_owner == bindparam("owner"),
+        TABLE.c.attempts == tries.c.attempt,
+    )
+    changed = {
+        "state": tries.c.state,
+        "due_at": func.coalesce(tries.c.due_at, TABLE.c.due_at),
+        "finished_at": case((tries.c.is_final == 1, now), else_=null()),
+        "ambiguities": TABLE.c.ambiguities + tries.c.doubts,
+        "failure": tries.c.failure,
+        "outcome": tries.c.words,
+    }
+    recorded = (
+        update(TABLE)
+        .where(TABLE.c.id == tries.c.id, among(dialect, TABLE.c.id, "ids"))
+        .values({name: case((ours, value), else_=TABLE.c[name]) for name, value in changed.items()})
+        .values(
+            provider_id=func.coalesce(tries.c.provider_id, TABLE.c.provider_id), transport=tries.c.transport
+        )
+    )
+    noted = insert(DeliveryEventRow).from_select(
+        ["delivery_id", "at", "kind", "state", "detail"],
+        select(tries.c.id, now, literal_column("'attempt'"), tries.c.state, tries.c.detail),
+        include_defaults=False,
+    )
+    return recorded, noted
 
 
 #: Failures after which an address gets nothing more on its channel, and the reason that is noted.

@@ -7,12 +7,9 @@ leaves rows that surely have not left; killed after it, at most `Transport.batch
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -21,23 +18,18 @@ from sqlalchemy.orm import Session
 
 from maintenance.database import Database
 from maintenance.runtime import Runtime
-from notifications import claims as claiming
-from notifications import ledger, stopping
+from notifications import ledger
 from notifications.breaker import DOUBTS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
 from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
 from notifications.retries import FailureClass, State
-from notifications.turns import Turn, Written, desk_of
+from notifications.turns import desk_of
 
 _log = logging.getLogger(__name__)
 
 #: Answers that do not say whether a message left, or that nobody can read.
 _DOUBTFUL = {FailureClass.AMBIGUOUS, FailureClass.UNKNOWN}
-#: Batches taken under a lease at once: claiming many together is what makes the ledger fast.
-BATCHES_PER_CLAIM = 10
-#: What was claimed longer ago than this is given back, so that something more urgent overtakes it.
-PATIENCE = timedelta(seconds=5)
 #: How many message bodies a process keeps: a fan-out has some hundred variants of some 20 KB.
 _BODIES_KEPT = 512
 
@@ -54,11 +46,7 @@ def drain(runtime: Runtime, transport: Transport, *, stop: Callable[[], bool] = 
 
     Any number of threads and processes may do this at once.
     """
-    sender = _Sender(runtime, transport)
-    tried = 0
-    while not stop() and (count := sender.send_some(stop)):
-        tried += count
-    return tried
+    return _Sender(runtime, transport).send_all(stop)
 
 
 class _Bodies:
@@ -93,68 +81,33 @@ _bodies = _Bodies()
 
 
 class _Sender:
-    """One thread's way of sending: its name in the leases, its transport."""
+    """One thread's way of sending."""
 
     def __init__(self, runtime: Runtime, transport: Transport) -> None:
         self._runtime = runtime
-        self._database = runtime.database
         self._transport = transport
-        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
-        self._desk = desk_of(self._database)
-        #: Whether anything went through since that was last noted.
-        self._went = False
+        self._desk = desk_of(runtime.database, transport)
         #: Batches in a row of which nobody knows whether anything left.
         self._doubts = 0
 
-    def send_some(self, stop: Callable[[], bool]) -> int:
-        """Claim some deliveries and send them; return how many tries were made."""
-        claimed_at = self._runtime.clock()
-        with self._database.write() as session:
-            if self._went:
-                stopping.all_is_well(session, self._transport.channel)
-            claims = claiming.claim(
-                session,
-                self._transport.channel,
-                owner=self._owner,
-                limit=BATCHES_PER_CLAIM * self._transport.batch_size,
-                now=claimed_at,
-            )
-        self._went = False
+    def send_all(self, stop: Callable[[], bool]) -> int:
+        """Send one batch after the other until nothing is due or `stop` says so; return how many tries were made."""
+        tried = 0
         results: list[tuple[Claim, Outcome]] = []
-        trouble, tried, begun = "", 0, 0
-        for batch in _batches(claims, self._transport.batch_size):
-            if trouble or stop() or self._runtime.clock() - claimed_at > PATIENCE:
-                break
-            # One commit for both: the last batch's outcomes, and that this one goes out.
-            written = self._write(results, [found.id for found in batch])
-            begun += len(batch)
-            results = self._send([found for found in batch if found.id in written.ours], written.at)
-            tried += len(results)
-            self._went = self._went or any(outcome.failure is None for _, outcome in results)
-            trouble = self._trouble(results)
-        if results:
-            self._write(results, [])
-        if trouble or begun < len(claims):
-            self._leave([found.id for found in claims[begun:]], trouble, results)
-        return tried
-
-    def _write(self, results: Sequence[tuple[Claim, Outcome]], following: Sequence[int]) -> Written:
-        turn = Turn(self._owner, self._transport.name, results, following)
-        return self._desk.take(turn, self._runtime.clock)
-
-    def _leave(self, ids: Sequence[int], trouble: str, results: Sequence[tuple[Claim, Outcome]]) -> None:
-        """Give back what was not begun with, and say what is wrong with the channel."""
-        channel = self._transport.channel
-        with self._database.write() as session:
-            claiming.release(session, ids, owner=self._owner)
+        with self._desk.seat(self._runtime):
+            while not (trouble := self._trouble(results)) and not stop():
+                # One commit for both: the last batch's outcomes, and that the next one goes out.
+                batch, at = self._desk.take(results, self._runtime)
+                results = []
+                if batch is None:
+                    return tried
+                results = self._send(batch, at)
+                tried += len(results)
+            self._desk.take(results, self._runtime, ends=True)
             if trouble:
-                if self._went:
-                    stopping.all_is_well(session, channel)
                 is_config = all(outcome.failure is FailureClass.CONFIG for _, outcome in results)
-                stopping.note_trouble(
-                    session, channel, words=trouble, is_config=is_config, now=self._runtime.clock()
-                )
-                self._went = False
+                self._desk.note_trouble(trouble, self._runtime, is_config=is_config)
+        return tried
 
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
         if not claims:
@@ -162,8 +115,8 @@ class _Sender:
         outcomes: dict[int, Outcome] = {}
         words = "The transport gave no answer for it."
         try:
-            bodies = _bodies.of(self._database, {found.message_id for found in claims})
-            parcels = [_parcel(found, bodies[found.message_id]) for found in claims]
+            bodies = _bodies.of(self._runtime.database, {found.message.id for found in claims})
+            parcels = [_parcel(found, bodies[found.message.id]) for found in claims]
             for delivery_id, outcome in self._transport.send(parcels, now=now):
                 outcomes[delivery_id] = outcome
         except Exception as error:
@@ -175,22 +128,18 @@ class _Sender:
 
     def _trouble(self, results: Sequence[tuple[Claim, Outcome]]) -> str:
         """Return why the rest of a claim is not tried now: our own fault, nothing processed, nothing but doubts."""
+        if not results:
+            return ""
         for _, outcome in results:
             if outcome.failure is FailureClass.CONFIG:
                 return outcome.words or "The provider refuses us."
         failures = {outcome.failure for _, outcome in results}
-        if results and failures <= {FailureClass.RETRY_SAFE}:
+        if failures <= {FailureClass.RETRY_SAFE}:
             return results[0][1].words or "The provider takes nothing."
-        if results:
-            self._doubts = self._doubts + 1 if failures <= _DOUBTFUL else 0
+        self._doubts = self._doubts + 1 if failures <= _DOUBTFUL else 0
         if self._doubts >= DOUBTS_IN_A_ROW:
             return results[0][1].words or "Nobody knows whether anything leaves."
         return ""
-
-
-def _batches(claims: Sequence[Claim], size: int) -> Iterator[Sequence[Claim]]:
-    for start in range(0, len(claims), size):
-        yield claims[start : start + size]
 
 
 def _parcel(found: Claim, body: bytes) -> Parcel:
@@ -199,11 +148,11 @@ def _parcel(found: Claim, body: bytes) -> Parcel:
         recipient=found.address,
         name=found.name,
         message=body,
-        subject=found.subject,
-        notice_public_id=found.notice_public_id,
-        sequence=found.sequence,
-        reference=found.reference,
-        kind=found.kind,
+        subject=found.message.subject,
+        notice_public_id=found.message.notice_public_id,
+        sequence=found.message.sequence,
+        reference=found.message.reference,
+        kind=found.message.kind,
         queued_at=found.queued_at,
         expires_at=found.expires_at,
     )

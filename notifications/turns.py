@@ -1,69 +1,105 @@
-"""Turns at the ledger: what several sending threads have to write at the same time is one transaction.
+"""The desk: where the threads of a process that send one way get their batches and leave their outcomes.
 
 A transaction costs the same for ten rows as for eighty, and each thread needs one for every ten mails. So
-whoever comes while another writes waits, and the next one writes for all who wait. Each still has at most
-one batch *sending*: what a crash can repeat does not grow.
+whoever comes while another writes waits, and the next one writes for all who wait. What is claimed is claimed
+for all of them, and handed out from here. Each still has at most one batch *sending*: what a crash can repeat
+does not grow.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Condition, Lock
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
-from notifications import claims, ledger
-from notifications.channels.parcels import Outcome
+from maintenance.runtime import Runtime
+from notifications import claims, ledger, stopping
+from notifications.channels.parcels import Outcome, Transport
 from notifications.ledger import Claim
 
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """That a turn was committed: when, and which of the following deliveries are still ours and still useful."""
-
-    at: datetime
-    ours: frozenset[int]
+#: Batches for each thread that are taken under a lease at once: claiming many together is what makes the ledger fast.
+BATCHES_PER_CLAIM = 10
+#: What was claimed longer ago than this is given back, so that something more urgent overtakes it.
+PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(eq=False)
 class Turn:
-    """What one thread has to write: how its last batch ended, and which deliveries go out next."""
+    """What one thread has to write: how its last batch ended; and how many deliveries it would send next."""
 
-    owner: str
-    transport: str
     results: Sequence[tuple[Claim, Outcome]]
-    following: Sequence[int]
-    written: Written | None = None
-    error: Exception | None = None
+    wants: int
+    #: What it is to send next, marked as *sending* and committed at that instant; None when nothing is due.
+    batch: Sequence[Claim] | None = None
+    at: datetime | None = None
+    error: BaseException | None = None
 
     @property
     def is_done(self) -> bool:
         """Return whether it was written, or never will be."""
-        return self.written is not None or self.error is not None
+        return self.at is not None or self.error is not None
 
 
 class Desk:
-    """Where the threads of a process queue up to write to one database."""
+    """One for each database and transport of a process."""
 
-    def __init__(self, database: Database) -> None:
-        """Take the database, without keeping it alive: the table of desks is weak."""
-        self._database = ref(database)
+    def __init__(self, transport: Transport) -> None:
+        """Take what there is to know of the transport."""
+        self._channel, self._way, self._batch_size = transport.channel, transport.name, transport.batch_size
+        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
         self._changed = Condition()
         self._is_writing = False
         self._waiting: list[Turn] = []
+        self._seats = 0
+        #: Leased and not handed out, most urgent first; and since when.
+        self._stock: deque[Claim] = deque()
+        self._claimed_at: datetime | None = None
+        #: Whether anything went through since that was last noted.
+        self._went = False
 
-    def take(self, turn: Turn, clock: Callable[[], datetime]) -> Written:
-        """Write a turn, with those of others who wait; return once it is committed.
+    @contextmanager
+    def seat(self, runtime: Runtime) -> Iterator[None]:
+        """Count a thread in; the last one to leave gives back what nobody began with."""
+        with self._changed:
+            self._seats += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._seats -= 1
+                left = [] if self._seats else self._empty_stock()
+            if left:
+                with runtime.database.write() as session:
+                    claims.release(session, left, owner=self._owner)
+
+    def take(
+        self, results: Sequence[tuple[Claim, Outcome]], runtime: Runtime, *, ends: bool = False
+    ) -> tuple[Sequence[Claim] | None, datetime]:
+        """Write outcomes down and return the next batch, with the instant of its marking; None when nothing is due.
+
+        All is committed on return, together with what other threads had to write. What cannot go out any more
+        is left out of the batch, of which nothing may be left.
+
+        Args:
+            results: How the batch before ended.
+            runtime: The installation.
+            ends: That this thread wants no more.
 
         Raises:
             Exception: What the database said; nothing of the turn is written then, as far as one knows.
         """
+        turn = Turn(results, 0 if ends else self._batch_size)
         with self._changed:
             self._waiting.append(turn)
             self._changed.wait_for(lambda: turn.is_done or not self._is_writing)
@@ -73,65 +109,110 @@ class Desk:
                 turns, self._waiting = self._waiting, []
         if turns:
             try:
-                self._write(turns, clock)
+                self._serve(turns, runtime)
             finally:
                 with self._changed:
                     self._is_writing = False
                     self._changed.notify_all()
-        if turn.written is None:
+        if turn.at is None:
             raise turn.error or RuntimeError("the turn was not written")
-        return turn.written
+        return turn.batch, turn.at
 
-    def _write(self, turns: Sequence[Turn], clock: Callable[[], datetime]) -> None:
-        now = clock()
-        database = self._database()
-        if database is None:
-            raise RuntimeError("the database of this desk is gone")
+    def note_trouble(self, words: str, runtime: Runtime, *, is_config: bool) -> None:
+        """Say what is wrong with the channel, and give back what nobody began with."""
+        with self._changed:
+            left, went, self._went = self._empty_stock(), self._went, False
+        with runtime.database.write() as session:
+            claims.release(session, left, owner=self._owner)
+            if went:
+                stopping.all_is_well(session, self._channel)
+            now = runtime.clock()
+            stopping.note_trouble(session, self._channel, words=words, is_config=is_config, now=now)
+
+    def _empty_stock(self) -> list[int]:
+        ids = [found.id for found in self._stock]
+        self._stock.clear()
+        return ids
+
+    def _serve(self, turns: Sequence[Turn], runtime: Runtime) -> None:
+        problem: Exception | None = None
         try:
-            with database.write() as session:
-                marked = _write_down(session, turns, now)
+            try:
+                self._restock(sum(turn.wants for turn in turns), runtime)
+            except Exception as error:
+                # What was sent is written down all the same.
+                problem = error
+            following = [() if problem else self._hand_out(turn.wants) for turn in turns]
+            self._write(list(zip(turns, following, strict=True)), runtime)
+            for turn in turns:
+                turn.error = turn.error or problem
+        except BaseException as error:
+            # Whoever waits is not to wait for ever for a thread that ends here.
+            for turn in turns:
+                if not turn.is_done:
+                    turn.error = error
+            raise
+        self._went = self._went or any(
+            outcome.failure is None for turn in turns for _, outcome in turn.results
+        )
+
+    def _restock(self, wanted: int, runtime: Runtime) -> None:
+        """Claim anew when there is less in stock than is wanted, or what is there was claimed too long ago."""
+        now = runtime.clock()
+        with self._changed:
+            is_old = self._claimed_at is None or now - self._claimed_at > PATIENCE
+            if not wanted or (len(self._stock) >= wanted and not is_old):
+                return
+            left = self._empty_stock() if is_old else []
+            limit = BATCHES_PER_CLAIM * self._batch_size * self._seats
+            went, self._went = self._went, False
+        with runtime.database.write() as session:
+            claims.release(session, left, owner=self._owner)
+            if went:
+                stopping.all_is_well(session, self._channel)
+            found = claims.claim(session, self._channel, owner=self._owner, limit=limit, now=now)
+        with self._changed:
+            self._stock.extend(found)
+            self._claimed_at = now
+
+    def _hand_out(self, count: int) -> Sequence[Claim]:
+        with self._changed:
+            return [self._stock.popleft() for _ in range(min(count, len(self._stock)))]
+
+    def _write(self, turns: Sequence[tuple[Turn, Sequence[Claim]]], runtime: Runtime) -> None:
+        now = runtime.clock()
+        try:
+            with runtime.database.write() as session:
+                marked = self._write_down(session, turns, now)
         except Exception as error:
             is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if len(turns) > 1 and not is_lost:
                 # One of them cannot be written: the others are not to pay for it.
-                for turn in turns:
-                    self._write([turn], clock)
+                for one in turns:
+                    self._write([one], runtime)
                 return
-            for turn in turns:
+            for turn, _ in turns:
                 turn.error = error
             return
-        except BaseException:
-            # Whoever waits is not to wait for ever for a thread that ends here.
-            for turn in turns:
-                turn.error = InterruptedError("the thread that wrote for this one was stopped")
-            raise
-        for turn in turns:
-            ours = (id_ for id_ in turn.following if (id_, turn.owner) in marked)
-            turn.written = Written(now, frozenset(ours))
+        for turn, following in turns:
+            turn.at = now
+            if following:
+                turn.batch = [found for found in following if found.id in marked]
+
+    def _write_down(
+        self, session: Session, turns: Sequence[tuple[Turn, Sequence[Claim]]], now: datetime
+    ) -> set[int]:
+        results = [result for turn, _ in turns for result in turn.results]
+        ledger.record(session, results, owner=self._owner, transport=self._way, now=now)
+        ids = [found.id for _, following in turns for found in following]
+        return claims.mark_sending(session, ids, owner=self._owner, transport=self._way, now=now)
 
 
-def _write_down(session: Session, turns: Sequence[Turn], now: datetime) -> set[tuple[int, str]]:
-    tries = [
-        ledger.Try(found, outcome, turn.owner, turn.transport, random.uniform(-1, 1))  # noqa: S311 - spreads a crowd
-        for turn in turns
-        for found, outcome in turn.results
-    ]
-    ledger.record(session, tries, now=now)
-    batches: dict[str, dict[str, Sequence[int]]] = {}
-    for turn in turns:
-        if turn.following:
-            batches.setdefault(turn.transport, {})[turn.owner] = turn.following
-    marked: set[tuple[int, str]] = set()
-    for transport, of_owner in batches.items():
-        marked |= claims.mark_sending(session, of_owner, transport=transport, now=now)
-    return marked
-
-
-_desks: WeakKeyDictionary[Database, Desk] = WeakKeyDictionary()
+_desks: WeakKeyDictionary[Database, WeakKeyDictionary[Transport, Desk]] = WeakKeyDictionary()
 _desks_guard = Lock()
 
 
-def desk_of(database: Database) -> Desk:
-    """Return the one desk of a database in this process."""
+def desk_of(database: Database, transport: Transport) -> Desk:
+    """Return the one desk of a database and a transport in this process."""
     with _desks_guard:
-        return _desks.setdefault(database, Desk(database))
+        return _desks.setdefault(database, WeakKeyDictionary()).setdefault(transport, Desk(transport))

@@ -24,7 +24,7 @@ from notifications.models import (
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
 from notifications.timetable import NoticeKind
-from notifications.sending import PATIENCE
+from notifications.turns import PATIENCE
 
 _earlier = aliased(NoticeRow)
 

@@ -46,8 +46,7 @@ def take(runtime: Runtime, *, owner: str = "another", channel: str = "email", li
 
 def begin(runtime: Runtime, ids: list[int], *, owner: str = "another") -> set[int]:
     with runtime.database.write() as session:
-        marked = claims.mark_sending(session, {owner: ids}, transport="smtp", now=runtime.clock())
-        return {id_ for id_, _ in marked}
+        return claims.mark_sending(session, ids, owner=owner, transport="smtp", now=runtime.clock())
 
 
 def test_due_deliveries_are_sent_once_and_recorded(installation: Runtime) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from maintenance.errors import Problem, did_you_mean
 from maintenance.graph import GivenNeed, Graph, build
+from maintenance.profiles import OFFICE_HOURS, ROUND_THE_CLOCK, WeekProfile
 from maintenance.texts import NO_TEXT, Text, folded
 
 #: What a code looks like: systems, operators, institutions, interventions.
@@ -80,6 +81,8 @@ class Volume:
 
     unit: Text
     per_month: int
+    #: When in the week it comes; "" is `profiles.OFFICE_HOURS`.
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ class Catalogue:
     systems: Mapping[str, System] = field(default_factory=dict)
     operators: Mapping[str, Operator] = field(default_factory=dict)
     audiences: Mapping[str, Audience] = field(default_factory=dict)
+    profiles: Mapping[str, WeekProfile] = field(default_factory=dict)
     timezone: str = "UTC"
     version: int = 0
 
@@ -175,6 +179,15 @@ class Catalogue:
         return {audience: frozenset(codes) for audience, codes in found.items()}
 
     @cached_property
+    def profiled(self) -> Mapping[str, str]:
+        """Return, for each system whose volume says when in the week it comes, the name of that profile."""
+        return {
+            code: system.volume.profile
+            for code, system in self.systems.items()
+            if system.volume is not None and system.volume.profile
+        }
+
+    @cached_property
     def graph(self) -> Graph:
         """Return the needs as numbers, as a forecast reads them; what is retired needs nothing more."""
 
@@ -190,14 +203,9 @@ class Catalogue:
     def reached_from(self, codes: Iterable[str]) -> list[str]:
         """Return `codes` and every system that could feel work on them, nearest first."""
         graph = self.graph
-        reached = dict.fromkeys(graph.index[code] for code in codes if code in graph.index)
-        queue = list(reached)
-        for i in queue:
-            for dependant in graph.dependants[i]:
-                if dependant not in reached:
-                    reached[dependant] = None
-                    queue.append(dependant)
-        return [graph.codes[i] for i in queue]
+        return [
+            graph.codes[i] for i in graph.reach(graph.index[code] for code in codes if code in graph.index)
+        ]
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between systems: unknown members, a need on itself, k above n."""
@@ -221,6 +229,16 @@ def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ..
                 f"{system.code} names the audience {code}, which is not under `audiences`; add it there.",
                 (*path, "audiences"),
             )
+    if (
+        system.volume is not None
+        and system.volume.profile
+        and system.volume.profile not in (known := (OFFICE_HOURS, ROUND_THE_CLOCK, *catalogue.profiles))
+    ):
+        hint = did_you_mean(system.volume.profile, known) or f" Known are {', '.join(known)}."
+        yield Problem(
+            f"{system.code} names the profile {system.volume.profile}, which is not under `profiles`.{hint}",
+            (*path, "volume", "profile"),
+        )
     for position, contingency in enumerate(system.contingency):
         if contingency.audience not in catalogue.audiences:
             yield Problem(

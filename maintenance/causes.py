@@ -105,7 +105,7 @@ class Reasons:
             return
         line = self.spread.line(i)
         failing = self._failing(i, line, self._known)
-        recovery = self.spread.graph.recovery.get(i, 0)
+        recovery = self.spread.graph.recovery(i)
         self._known[i] = _cut(line, [*self._own(i), *failing, *_tails(failing, recovery)])
 
     def _explain_circle(self, circle: Sequence[int]) -> None:
@@ -116,7 +116,7 @@ class Reasons:
         settled = self._spread_chains(first, own)
         base = {}
         for i in circle:
-            recovery = graph.recovery.get(i, 0)
+            recovery = graph.recovery(i)
             failing = self._failing(i, first[i], {**self._known, **settled}) if recovery else []
             base[i] = own[i] + _tails(failing, recovery)
         self._known.update(self._spread_chains({i: spread.line(i) for i in circle}, base))
@@ -133,7 +133,7 @@ class Reasons:
             found = _cut(lines[i], base[i] + self._failing(i, lines[i], {**self._known, **reasons}))
             if found != reasons[i]:
                 reasons[i] = found
-                waiting.update((d, None) for d in self.spread.graph.dependants[i] if d in lines)
+                waiting.update((d, None) for d in self.spread.graph.dependants(i) if d in lines)
         return reasons
 
     def _own(self, i: int) -> list[Reason]:

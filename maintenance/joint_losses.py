@@ -107,7 +107,7 @@ def _downstream(together: Spread, first: Sequence[int], lost: dict[int, Line]) -
     found = dict.fromkeys(first)
     queue = list(first)
     for i in queue:
-        for dependant in together.graph.dependants[i]:
+        for dependant in together.graph.dependants(i):
             if dependant in lost and dependant not in found:
                 found[dependant] = None
                 queue.append(dependant)

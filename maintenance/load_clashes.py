@@ -113,7 +113,7 @@ def too_many_down(
     for policy in policies.down_at_once:
         codes = [
             code
-            for i in together.reached
+            for i in together.systems.tolist()
             if policy.scope.covers(catalogue.systems[code := together.graph.codes[i]])
         ]
         for start, end, systems, most in _over(together, without, codes, policy.at_most):

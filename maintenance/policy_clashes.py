@@ -9,7 +9,6 @@ from maintenance.catalogue import Catalogue, Impact
 from maintenance.clashes import N_, Clash, a_clash, in_order, jobs_in, some_of
 from maintenance.forecast import hull
 from maintenance.interventions import InterventionClass, Plan
-from maintenance.lines import instant_of
 from maintenance.load_clashes import Hit, over_budget, too_many_down
 from maintenance.policies import HolidayCalendar, Policies, notice_class
 from maintenance.propagation import spread
@@ -29,10 +28,7 @@ def find_policy_clashes(
         now: When the plan would be announced.
     """
     alone = spread(catalogue, [plan], now=now)
-    hits = [
-        (code, Impact(impact), Interval(instant_of(start), instant_of(end)))
-        for code, impact, start, end in alone.windows()
-    ]
+    hits = [(code, impact, Interval(start, end)) for code, impact, start, end in alone.windows()]
     others = [other for other in others if other.reference != plan.reference]
     return in_order(
         [

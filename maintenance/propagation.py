@@ -1,48 +1,58 @@
 """Work in, stretches of impact per system out: the rules of the forecast, without their reasons.
 
-Systems are numbers of the `Graph`; what one goes through is a `Line`. Equal lines are one object with
-one number, and what comes of lines that meet is remembered by their numbers: a thousand servers that go
-down together are worked out once, and most systems cost a few look-ups.
+Systems are numbers of the `Graph`; what one goes through is a `Line`, known by its number in the
+`LineStore`. A level with few systems that the work reaches is worked out one by one. One with many is
+worked out together: systems whose needs go through the same lines are one kind, and each kind is worked
+out once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
-from maintenance.catalogue import Catalogue
+import numpy as np
+
+from maintenance.arrays import Numbers, alike, spans, uncollected
+from maintenance.catalogue import Catalogue, Impact
 from maintenance.graph import Graph
 from maintenance.interventions import Plan
-from maintenance.lines import (
-    OUTAGE,
-    Line,
-    as_reduced,
-    felt,
-    from_need,
-    joined,
-    lengthened,
-    overlay,
-    tick_of,
-)
+from maintenance.line_store import LineStore
+from maintenance.lines import Line, from_need, instant_of, lengthened, overlay, tick_of
 
 #: A stretch of work on one system: start, end, impact, reference.
 Job = tuple[int, int, int, str]
 
+#: From so many systems of one level on, arrays are faster.
+MANY = 150
 
-@dataclass(slots=True)
+
+@dataclass
 class Spread:
     """What some work does to every system that it reaches."""
 
     graph: Graph
-    #: The lines that occur; the first is the empty one.
-    lines: list[Line]
-    #: System number -> position in `lines`, only for systems with an impact, in ascending order.
-    reached: dict[int, int]
+    store: LineStore
+    #: The systems with an impact, in ascending order, and the number of each one's line.
+    systems: Numbers
+    numbers: Numbers
     #: System number -> the work on it.
     jobs: dict[int, list[Job]]
     #: For systems in circles: their lines as settled before anything was lengthened.
     unlengthened: dict[int, Line] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Line]:
+        """Return the lines by number; the first is the empty one."""
+        return self.store.lines
+
+    @cached_property
+    def reached(self) -> dict[int, int]:
+        """Return the number of each system's line, for systems with an impact, in ascending order."""
+        return dict(zip(self.systems.tolist(), self.numbers.tolist(), strict=True))
 
     def line(self, i: int) -> Line:
         """Return what the system of this number goes through."""
@@ -52,15 +62,40 @@ class Spread:
         """Return what a system goes through; nothing for one that is not reached or not known."""
         return self.line(self.graph.index.get(code, -1))
 
-    def windows(self) -> list[tuple[str, int, int, int]]:
-        """Return every window as plain values: system, impact, start, end."""
-        codes, lines = self.graph.codes, self.lines
-        return [(codes[i], w[2], w[0], w[1]) for i, number in self.reached.items() for w in lines[number]]
+    def everywhere(self) -> Numbers:
+        """Return the number of each system's line, 0 for one without an impact."""
+        numbers = np.zeros(len(self.graph.codes) + 1, np.int64)
+        numbers[self.systems] = self.numbers
+        return numbers
+
+    def windows(self) -> list[tuple[str, Impact, datetime, datetime]]:
+        """Return every window as values: system, impact, start, end."""
+        counts, where, flat = self.store.stretches(self.numbers)
+        known = {tick: instant_of(tick) for tick in set(flat[:, :2].ravel().tolist())}
+        instants = np.array(
+            [[known[start], known[end]] for start, end in flat[:, :2].tolist()], object
+        ).reshape(-1, 2)
+        impacts = np.array([*Impact], object)[flat[where, 2]]
+        codes = self.graph.codes
+        with uncollected():
+            return list(
+                zip(
+                    [codes[i] for i in np.repeat(self.systems, counts).tolist()],
+                    impacts.tolist(),
+                    *instants[where].T.tolist(),
+                    strict=True,
+                )
+            )
 
 
 def spread(catalogue: Catalogue, plans: Iterable[Plan], *, now: datetime | None = None) -> Spread:
     """Return what the work of all these plans together does, every system visited at most once."""
-    return _Run(catalogue.graph, jobs_of(catalogue.graph, plans, now)).finish()
+    return spread_jobs(catalogue.graph, jobs_of(catalogue.graph, plans, now))
+
+
+def spread_jobs(graph: Graph, jobs: dict[int, list[Job]]) -> Spread:
+    """Return what this work, by the systems' numbers, does."""
+    return _Run(graph, jobs).finish()
 
 
 def jobs_of(graph: Graph, plans: Iterable[Plan], now: datetime | None) -> dict[int, list[Job]]:
@@ -88,150 +123,178 @@ def line_of(jobs: Iterable[Job]) -> Line:
 
 
 class _Run:
-    """One evaluation: the numbers of the lines seen so far, and what came of those that met."""
+    """One evaluation: the systems still to be looked at, and what was found of the others."""
 
     def __init__(self, graph: Graph, jobs: dict[int, list[Job]]) -> None:
         self.graph = graph
         self.jobs = jobs
-        self.lines: list[Line] = [()]
-        self.numbers: dict[Line, int] = {(): 0}
-        self.worse: dict[tuple[int, int], int] = {}
-        self.some: dict[tuple[int, ...], int] = {}
-        self.longer: dict[tuple[int, int], int] = {}
-        self.felt: dict[int, int] = {0: 0}
-        self.reduced: dict[int, int] = {}
-        self.reached: dict[int, int] = {}
+        self.store = LineStore(graph.rules)
+        self.worked: dict[tuple[tuple[int, ...], ...], int] = {}
+        self.waiting = bytearray(len(graph.codes))
+        #: By system the number of what its dependants feel; an array, and the same as a view for single ones.
+        self.state = graph.borrow()
+        self.feels = self.state.data
+        self.needs_from, self.rules = graph.needs_from.data, graph.need_rules.data
+        self.members_from, self.members = graph.members_from.data, graph.members.data
+        self.dependants_from, self.dependants = graph.dependants_from.data, graph.dependants_of.data
+        self.recovery = graph.recovery_of.data
+        self.found: list[tuple[Numbers, Numbers]] = []
         self.unlengthened: dict[int, Line] = {}
 
     def finish(self) -> Spread:
-        """Work through what the jobs reach, in the order of the numbers."""
-        graph, reached, jobs, worse, some = self.graph, self.reached, self.jobs, self.worse, self.some
-        hard, pairs, groups, alike = graph.hard, graph.pairs, graph.groups, graph.alike
-        dependants, circles = graph.dependants, graph.circles
-        #: For each system the number of what its dependants feel.
-        state = graph.borrow()
-        known: dict[int, int] = {}
-        # The marks say who is still to be looked at; `find` passes over the others at the speed of memory.
-        waiting = bytearray(len(graph.codes))
-        for i in jobs:
+        """Work through what the jobs reach, level by level."""
+        graph, waiting = self.graph, self.waiting
+        for i in self.jobs:
             waiting[i] = 1
         i = waiting.find(1)
         while i >= 0:
-            if i in circles:
-                self._visit_circle(circles[i], state, waiting)
-                i = waiting.find(1, i + 1)
-                continue
-            # From here on once for each system that is reached: written out for speed.
-            number = known.get(alike[i], -1) if alike[i] else -1
-            if number < 0:
-                number = 0
-                for m in hard[i]:
-                    feel = state[m]
-                    if feel and feel != number:
-                        number = (worse.get((number, feel)) or self._worse(number, feel)) if number else feel
-                for rule, a, b in pairs[i]:
-                    one, other = state[a], state[b]
-                    if one or other:
-                        key = (rule, one, other)
-                        feel = some.get(key) or self._some(key)
-                        if feel != number:
-                            number = (
-                                (worse.get((number, feel)) or self._worse(number, feel)) if number else feel
-                            )
-                if groups[i]:
-                    number = self._groups(groups[i], state, number)
-                if number and i in graph.recovery:
-                    number = self._longer(number, graph.recovery[i])
-                if alike[i]:
-                    known[alike[i]] = number
-            if i in jobs:
-                number = self._number(overlay(line_of(jobs[i]), self.lines[number]))
-            if number:
-                reached[i] = number
-                if dependants[i] and (feel := self._felt(number)):
-                    state[i] = feel
-                    for dependant in dependants[i]:
-                        waiting[dependant] = 1
-            i = waiting.find(1, i + 1)
-        graph.restore(state, reached)
-        return Spread(graph, self.lines, reached, jobs, self.unlengthened)
+            end = graph.levels[bisect_right(graph.levels, i)]
+            if waiting.count(1, i, end) < MANY:
+                self._visit_each(i, end)
+            else:
+                self._visit_all(i, end)
+            i = waiting.find(1, end)
+        none = np.zeros(0, np.int64)
+        systems = np.concatenate([none, *(systems for systems, _ in self.found)])
+        numbers = np.concatenate([none, *(numbers for _, numbers in self.found)])
+        if graph.circles:
+            order = np.argsort(systems)
+            systems, numbers = systems[order], numbers[order]
+        graph.restore(self.state, systems)
+        return Spread(graph, self.store, systems, numbers, self.jobs, self.unlengthened)
 
-    def _groups(self, needs: Iterable[tuple[int, ...]], state: Sequence[int], number: int) -> int:
-        """Return the number of the worst of a line and of what these needs make."""
-        for need in needs:
-            states = [state[m] for m in need[1:]]
-            if any(states):
-                key = (need[0], *sorted(states))
-                feel = self.some.get(key) or self._some(key)
-                if number and feel != number:
-                    number = self.worse.get((number, feel)) or self._worse(number, feel)
-                else:
-                    number = feel
+    def _visit_each(self, first: int, end: int) -> None:
+        """Work out the systems of a level that wait, one by one."""
+        systems, numbers = [], []
+        i = first
+        while i >= 0:
+            if i in self.graph.circles:
+                self._visit_circle(self.graph.circles[i])
+            elif number := self._visit(i):
+                systems.append(i)
+                numbers.append(number)
+                if feel := self.store.felt(number):
+                    self.feels[i] = feel
+                    for dependant in self.dependants[self.dependants_from[i] : self.dependants_from[i + 1]]:
+                        self.waiting[dependant] = 1
+            i = self.waiting.find(1, i + 1, end)
+        self.found.append((np.array(systems, np.int64), np.array(numbers, np.int64)))
+
+    def _visit(self, i: int) -> int:
+        """Return the number of a system's line."""
+        store, feels, members, members_from = self.store, self.feels, self.members, self.members_from
+        number = 0
+        for need in range(self.needs_from[i], self.needs_from[i + 1]):
+            if rule := self.rules[need]:
+                states = [feels[m] for m in members[members_from[need] : members_from[need + 1]]]
+                feel = store.of_need((rule, *sorted(states))) if any(states) else 0
+            else:
+                feel = feels[members[members_from[need]]]
+            if feel and feel != number:
+                number = store.worse(number, feel) if number else feel
+        if number and (recovery := self.recovery[i]):
+            number = store.longer(number, self.graph.recoveries[recovery])
+        if i in self.jobs:
+            own = self._work(i)
+            number = store.worse(number, own) if number else own
         return number
 
-    def _number(self, line: Line) -> int:
-        """Return the number of a line; equal lines have one."""
-        number = self.numbers.get(line)
+    def _work(self, i: int) -> int:
+        """Return the number of the line that the work on a system makes; most of a plan's work is alike."""
+        key = tuple(job[:3] for job in self.jobs[i])
+        number = self.worked.get(key)
         if number is None:
-            number = self.numbers[line] = len(self.lines)
-            self.lines.append(line)
+            number = self.worked[key] = self.store.number(line_of(self.jobs[i]))
         return number
 
-    def _worse(self, a: int, b: int) -> int:
-        number = self._number(overlay(self.lines[a], self.lines[b]))
-        self.worse[a, b] = self.worse[b, a] = number
-        return number
+    def _visit_all(self, first: int, end: int) -> None:
+        """Work out all systems of a level that wait together."""
+        graph, marks = self.graph, np.frombuffer(self.waiting, bool)
+        systems = np.flatnonzero(marks[first:end]) + first
+        here: Collection[int] = range(first, end)
+        if graph.circles:
+            inside = np.array([i in graph.circles for i in systems.tolist()])
+            for i in systems[inside].tolist():
+                if self.waiting[i]:
+                    self._visit_circle(graph.circles[i])
+            systems = systems[~inside]
+            here = set(systems.tolist())
+        numbers = self._all_worst(systems, here)
+        systems, numbers = systems[numbers > 0], numbers[numbers > 0]
+        self.found.append((systems, numbers))
+        begins = graph.dependants_from
+        counts = begins[systems + 1] - begins[systems]
+        needed = counts > 0
+        feels = self.store.many_felt(numbers[needed])
+        self.state[systems[needed]] = feels
+        telling = systems[needed][feels > 0]
+        marks[graph.dependants_of[spans(begins[telling], begins[telling + 1] - begins[telling])]] = True
 
-    def _felt(self, number: int) -> int:
-        feel = self.felt.get(number)
-        if feel is None:
-            feel = self.felt[number] = self._number(felt(self.lines[number]))
-        return feel
+    def _all_worst(self, systems: Numbers, here: Collection[int]) -> Numbers:
+        """Return the numbers of these systems' lines; `here` holds them and none that has work and is not one."""
+        graph = self.graph
+        counts = graph.needs_from[systems + 1] - graph.needs_from[systems]
+        made = self._all_needs(spans(graph.needs_from[systems], counts))
+        failing = made > 0
+        owners = np.repeat(np.arange(len(systems)), counts)[failing]
+        # In order and each once, so that systems with equal lines in another order are alike.
+        bound = len(self.store.lines)
+        keys = np.sort(owners * bound + made[failing])
+        keys = keys[np.diff(keys, prepend=-1) > 0]
+        owners, made = np.divmod(keys, bound)
+        counts = np.bincount(owners, minlength=len(systems))
+        works = np.zeros(len(systems), np.int64)
+        worked_on = [i for i in self.jobs if i in here]
+        works[np.searchsorted(systems, worked_on)] = [self._work(i) for i in worked_on]
+        bound = len(self.store.lines)
+        recovery = graph.recovery_of[systems]
+        kinds, examples = alike(recovery * bound + works, counts, made, bound)
+        some = spans((np.cumsum(counts) - counts)[examples], counts[examples])
+        recoveries = np.array(graph.recoveries)[recovery[examples]]
+        return self.store.many_worst(recoveries, works[examples], counts[examples], made[some])[kinds]
 
-    def _longer(self, number: int, recovery: int) -> int:
-        longer = self.longer.get((number, recovery))
-        if longer is None:
-            line = self.lines[number]
-            longer = self._number(overlay(line, lengthened(line, recovery)))
-            self.longer[number, recovery] = longer
-        return longer
+    def _all_needs(self, needs: Numbers) -> Numbers:
+        """Return the numbers of the lines that these needs make."""
+        graph, state = self.graph, self.state
+        begins, rules = graph.members_from[needs], graph.need_rules[needs]
+        # Of one member that must be up: what is felt of it.
+        made = state[graph.members[begins]].astype(np.int64)
+        others = np.flatnonzero(rules)
+        sizes = graph.members_from[needs[others] + 1] - begins[others]
+        feels = state[graph.members[spans(begins[others], sizes)]]
+        owners = np.repeat(np.arange(len(others)), sizes)
+        sick = feels > 0
+        bound = len(self.store.lines)
+        owners, feels = np.divmod(np.sort(owners[sick] * bound + feels[sick]), bound)
+        counts = np.bincount(owners, minlength=len(others))
+        made[others] = 0
+        failing = np.flatnonzero(counts)
+        others, sizes, counts = others[failing], sizes[failing], counts[failing]
+        heads = rules[others] * (int(sizes.max(initial=0)) + 1) + sizes
+        kinds, examples = alike(heads, counts, feels, bound)
+        some = spans((np.cumsum(counts) - counts)[examples], counts[examples])
+        of_kinds = self.store.many_of_needs(
+            rules[others[examples]], sizes[examples], counts[examples], feels[some]
+        )
+        made[others] = of_kinds[kinds]
+        return made
 
-    def _some(self, key: tuple[int, ...]) -> int:
-        """Return the number of the line that a need makes; the key is its rule and its members' states."""
-        at_least, otherwise = self.graph.rules[key[0]]
-        sick = [state for state in key[1:] if state]
-        # Those that never fail are up at every instant: the others must give the rest.
-        at_least -= len(key) - 1 - len(sick)
-        if at_least <= 0:
-            number = 0
-            for state in dict.fromkeys(sick):
-                reduced = self.reduced.get(state)
-                if reduced is None:
-                    reduced = self.reduced[state] = self._number(as_reduced(self.lines[state]))
-                number = self.worse.get((number, reduced)) or self._worse(number, reduced)
-        elif len(set(sick)) == 1:  # all of them fail together
-            line = self.lines[sick[0]]
-            if otherwise < OUTAGE:
-                line = joined((s, e, min(impact, otherwise)) for s, e, impact in line)
-            number = self._number(line)
-        else:
-            number = self._number(from_need((at_least, otherwise), [self.lines[state] for state in sick]))
-        self.some[key] = number
-        return number
-
-    def _visit_circle(self, circle: Sequence[int], state: list[int], waiting: bytearray) -> None:
+    def _visit_circle(self, circle: Sequence[int]) -> None:
         """Settle a circle as a whole and tell those outside it."""
-        for j, line in self._settle(circle, state):
-            waiting[j] = 0
+        systems, numbers = [], []
+        for j, line in self._settle(circle):
+            self.waiting[j] = 0
             if line:
-                self.reached[j] = self._number(line)
-                state[j] = self._felt(self.reached[j])
+                systems.append(j)
+                numbers.append(self.store.number(line))
+                self.feels[j] = self.store.felt(numbers[-1])
+        self.found.append((np.array(systems, np.int64), np.array(numbers, np.int64)))
         for j in circle:
-            if state[j]:
-                for dependant in self.graph.dependants[j]:
-                    waiting[dependant] |= dependant not in circle
+            if self.feels[j]:
+                for dependant in self.graph.dependants(j):
+                    self.waiting[dependant] |= dependant not in circle
 
-    def _settle(self, circle: Sequence[int], state: Sequence[int]) -> Iterator[tuple[int, Line]]:
+    def _settle(self, circle: Sequence[int]) -> Iterator[tuple[int, Line]]:
         """Yield each system of a circle with its line.
 
         Settle from nothing upwards without recovery; lengthen each one's OUTAGE from needs by its own
@@ -239,32 +302,34 @@ class _Run:
         again on the way round, its systems would hold each other down for ever.
         """
         work = {i: line_of(self.jobs.get(i, ())) for i in circle}
-        settled = self._fixed_point(work, state)
+        settled = self._fixed_point(work)
         self.unlengthened.update(settled)
         base = dict(work)
         for i in circle:
-            if recovery := self.graph.recovery.get(i):
-                base[i] = overlay(work[i], lengthened(self._needs_line(i, settled, state), recovery))
-        again = self._fixed_point(base, state) if base != work else settled
+            if recovery := self.graph.recovery(i):
+                base[i] = overlay(work[i], lengthened(self._needs_line(i, settled), recovery))
+        again = self._fixed_point(base) if base != work else settled
         yield from again.items()
 
-    def _fixed_point(self, base: dict[int, Line], state: Sequence[int]) -> dict[int, Line]:
+    def _fixed_point(self, base: dict[int, Line]) -> dict[int, Line]:
         """Return the mildest lines that hold the base and what the needs make of the lines themselves."""
         lines = dict(base)
         waiting = dict.fromkeys(lines)
         while waiting:
             i = next(iter(waiting))
             del waiting[i]
-            line = overlay(base[i], self._needs_line(i, lines, state))
+            line = overlay(base[i], self._needs_line(i, lines))
             if line != lines[i]:
                 lines[i] = line
-                waiting.update((d, None) for d in self.graph.dependants[i] if d in lines)
+                waiting.update((d, None) for d in self.graph.dependants(i) if d in lines)
         return lines
 
-    def _needs_line(self, i: int, inside: dict[int, Line], state: Sequence[int]) -> Line:
+    def _needs_line(self, i: int, inside: dict[int, Line]) -> Line:
         return overlay(
             *(
-                from_need(rule, [inside[m] if m in inside else self.lines[state[m]] for m in members])
+                from_need(
+                    rule, [inside[m] if m in inside else self.store.lines[self.feels[m]] for m in members]
+                )
                 for rule, members in self.graph.needs(i)
             )
         )

@@ -16,7 +16,7 @@ from itertools import pairwise
 from maintenance.catalogue import Catalogue, what_decides
 from maintenance.clashes import Clash, clashes_between, in_order
 from maintenance.forecast import hull
-from maintenance.harm import Clock, Profile, Weights, counted_volumes, weighted_hours
+from maintenance.harm import Clock, Profile, Weights, counted_volumes, weighted_hours, weights_of
 from maintenance.interventions import Plan
 from maintenance.joint_losses import loses_service
 from maintenance.lines import DEGRADED, clipped, tick_of
@@ -101,7 +101,7 @@ def find_slots(
         blocked: Whether starts that a clash blocks are among them, or left out.
         apart: How far from each better slot: a quarter of an hour later is seldom another night.
     """
-    search = _Search(catalogue, plan, list(others), earliest, latest, now, policies, weights or Weights())
+    search = _Search(catalogue, plan, list(others), earliest, latest, now, policies, weights or weights_of(catalogue))
     last = latest - (plan.end - plan.start)
     starts = [earliest + step * n for n in range((last - earliest) // step + 1)] if last >= earliest else []
     # Each start is met up to three times, every time with a better known score: bound, harm, all of it.
@@ -249,9 +249,7 @@ class _Search:
 
     def _alone(self, start: datetime) -> Spread:
         """Return what the plan alone does from then on: the same as at any time, only then."""
-        by = tick_of(start) - tick_of(self.plan.start)
-        lines = [tuple((a + by, b + by, impact) for a, b, impact in line) for line in self.alone.lines]
-        return replace(self.alone, lines=lines)
+        return spread(self.catalogue, [shifted(self.plan, start)])
 
     def _before(self, others: list[Plan]) -> Spread:
         """Return what these others do; many candidates have the same ones around them."""

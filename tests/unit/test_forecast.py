@@ -232,8 +232,8 @@ def test_others_touch_a_plan_through_the_longest_recovery_and_through_one_anothe
 def test_only_what_the_work_reaches_is_visited_and_scratch_memory_is_given_back_clean() -> None:
     catalogue = a_catalogue(*(a_system(f"S{n}", *([f"S{n - 1}"] if n else [])) for n in range(50)))
     plan = a_plan("P1", a_phase(1, 4, "S47"))
-    assert list(spread(catalogue, [plan]).windows()) == [
-        (code, 3, *spread(catalogue, [plan]).of(code)[0][:2]) for code in ("S47", "S48", "S49")
+    assert spread(catalogue, [plan]).windows() == [
+        (code, OUTAGE, at(1), at(4)) for code in ("S47", "S48", "S49")
     ]
     state = catalogue.graph.borrow()
     assert not any(state)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from maintenance import propagation
 from maintenance.catalogue import Catalogue, Impact, Need
 from maintenance.causes import explained
 from maintenance.forecast import forecast
@@ -55,11 +57,22 @@ def plan_lists(draw: st.DrawFn) -> list[Plan]:
     ]
 
 
+@pytest.fixture(params=[1, 3, 1_000], ids=["all together", "three or more together", "one by one"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From how many systems of a level on arrays are used: it may decide about nothing but speed."""
+    monkeypatch.setattr(propagation, "MANY", request.param)
+
+
+#: The fixture is the same for all examples.
+FIXED = [HealthCheck.function_scoped_fixture]
+
+
 def plain(windows: tuple[Window, ...]) -> list[tuple[str, Impact, int, int]]:
     return [(w.system, w.impact, hour_of(w.start), hour_of(w.end)) for w in windows]
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.usefixtures("many")
+@settings(max_examples=150, deadline=None, suppress_health_check=FIXED)
 @given(catalogues(), plan_lists())
 def test_windows_and_causes_are_those_of_the_slow_evaluation(catalogue: Catalogue, plans: list[Plan]) -> None:
     slow = SlowForecast(catalogue, plans)

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from notifications.channels.smtp_replies import Reply, Stage
 
@@ -119,7 +119,7 @@ class Session:
             client.close()
             raise
         self._pipelined = relay.pipelining and client.has_extn("pipelining")
-        self._socket: socket.socket = client.sock
+        self._socket = cast(socket.socket, client.sock)
         # Each write is whole; the end of a text must not wait until its beginning is acknowledged.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -38,6 +38,8 @@ from maintenance.document_fields import (
 )
 from maintenance.document_problems import check
 from maintenance.errors import InvalidDocument, Problem
+from maintenance.profile_documents import ProfileEntry, profile_document
+from maintenance.profiles import OFFICE_HOURS, WeekProfile
 from maintenance.reading import Source
 from maintenance.texts import Text
 from maintenance.windows import format_duration
@@ -76,6 +78,12 @@ class VolumeEntry(Entry):
 
     unit: Name
     per_month: Annotated[Whole, Field(ge=0, le=10**15)]
+    profile: AudienceCode = OFFICE_HOURS
+
+    def value(self) -> Volume:
+        """Return the volume."""
+        profile = "" if self.profile == OFFICE_HOURS else self.profile
+        return Volume(Text.of(self.unit), self.per_month, profile)
 
 
 class ContingencyEntry(Entry):
@@ -125,7 +133,7 @@ class SystemEntry(Entry):
                 for n in self.needs
             ),
             recovery=self.recovery,
-            volume=Volume(Text.of(self.volume.unit), self.volume.per_month) if self.volume else None,
+            volume=self.volume.value() if self.volume else None,
             contingency=tuple(
                 Contingency(c.audience, Text.of(c.before), Text.of(c.during), Text.of(c.after))
                 for c in self.contingency
@@ -139,6 +147,7 @@ class CatalogueEntry(Entry):
     timezone: Zone = "UTC"
     operators: list[OperatorEntry] = Field(default_factory=list)
     audiences: list[AudienceEntry] = Field(default_factory=list)
+    profiles: list[ProfileEntry] = Field(default_factory=list)
     systems: list[SystemEntry]
 
 
@@ -161,9 +170,10 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
         {system.code: system for system in systems},
         {o.code: Operator(o.code, Text.of(o.name), o.email) for o in entry.operators},
         {a.code: Audience(a.code, Text.of(a.name)) for a in entry.audiences},
+        {profile.code: profile.value() for profile in entry.profiles},
         entry.timezone,
     )
-    for name in ("operators", "audiences", "systems"):
+    for name in ("operators", "audiences", "profiles", "systems"):
         problems += _doubles(name, source.data.get(name))
     everything = _everything(catalogue, source.data, known)
     for index, system in enumerate(systems):
@@ -202,6 +212,7 @@ def _everything(catalogue: Catalogue, data: Mapping[str, Any], known: Catalogue 
         {**present, **named, **catalogue.systems},
         {**there.operators, **{c: Operator(c, Text()) for _, c in _codes(data.get("operators"))}},
         {**there.audiences, **{c: Audience(c, Text()) for _, c in _codes(data.get("audiences"))}},
+        {**there.profiles, **{c: WeekProfile(c, ()) for _, c in _codes(data.get("profiles"))}},
     )
 
 
@@ -214,6 +225,11 @@ def catalogue_document(catalogue: Catalogue) -> dict[str, Any]:
         "timezone": catalogue.timezone,
         "operators": [operator_document(o) for o in catalogue.operators.values()],
         "audiences": [audience_document(a) for a in catalogue.audiences.values()],
+        **(
+            {"profiles": [profile_document(p) for p in catalogue.profiles.values()]}
+            if catalogue.profiles
+            else {}
+        ),
         "systems": [system_document(s) for s in catalogue.systems.values() if not s.retired],
     }
 
@@ -248,11 +264,15 @@ def system_fields(system: System) -> dict[str, Any]:
         "audiences": list(system.audiences),
         "needs": [need_document(need) for need in system.needs],
         "recovery": format_duration(system.recovery) if system.recovery else "",
-        "volume": {"unit": system.volume.unit.document(), "per_month": system.volume.per_month}
-        if system.volume
-        else None,
+        "volume": volume_document(system.volume) if system.volume else None,
         "contingency": [contingency_document(c) for c in system.contingency],
     }
+
+
+def volume_document(volume: Volume) -> dict[str, Any]:
+    """Return a volume as a document has it."""
+    told = {"unit": volume.unit.document(), "per_month": volume.per_month}
+    return told | ({"profile": volume.profile} if volume.profile else {})
 
 
 def need_document(need: Need) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import JSON, Engine, String, cast, func, insert, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from maintenance.catalogue import (
     Audience,
@@ -22,9 +22,10 @@ from maintenance.catalogue import (
     System,
     Volume,
 )
-from maintenance.catalogue_documents import need_document
+from maintenance.catalogue_documents import need_document, volume_document
 from maintenance.database import new_public_id
 from maintenance.models import AudienceRow, CatalogueRevision, OperatorRow, SystemRow
+from maintenance.profile_documents import profile_from
 from maintenance.texts import Text
 
 _V = TypeVar("_V")
@@ -61,7 +62,7 @@ def load_catalogue(session: Session) -> Catalogue:
 
 
 def _read(session: Session, version: int) -> Catalogue:
-    timezone = session.scalar(select(CatalogueRevision.timezone).where(CatalogueRevision.number == version))
+    revision = session.get(CatalogueRevision, version, options=[defer(CatalogueRevision.changes)])
     # JSON comes as the text it is kept as: thousands of systems say the same, and what was read once
     # is not read again.
     columns = [cast(c, String) if isinstance(c.type, JSON) else c for c in _COLUMNS]
@@ -77,7 +78,8 @@ def _read(session: Session, version: int) -> Catalogue:
             row.code: Audience(row.code, text_of(row.name))
             for row in session.scalars(select(AudienceRow).order_by(AudienceRow.position, AudienceRow.code))
         },
-        timezone=timezone or "UTC",
+        profiles={p["code"]: profile_from(p) for p in revision.profiles.values()} if revision else {},
+        timezone=revision.timezone if revision else "UTC",
         version=version,
     )
 
@@ -138,7 +140,7 @@ class _Values:
 
 
 def _volume(row: dict[str, Any] | None) -> Volume | None:
-    return Volume(text_of(row["unit"]), row["per_month"]) if row else None
+    return Volume(text_of(row["unit"]), row["per_month"], row.get("profile", "")) if row else None
 
 
 def _contingency(row: list[dict[str, Any]]) -> tuple[Contingency, ...]:
@@ -206,7 +208,7 @@ def system_row(system: System) -> dict[str, Any]:
         "audiences": list(system.audiences),
         "needs": [need_document(need) for need in system.needs],
         "recovery_seconds": int(system.recovery.total_seconds()),
-        "volume": {"unit": text_row(system.volume.unit), "per_month": system.volume.per_month}
+        "volume": {**volume_document(system.volume), "unit": text_row(system.volume.unit)}
         if system.volume
         else None,
         "contingency": [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import datetime, time, timedelta
+from enum import Enum, IntEnum
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -279,3 +279,25 @@ def email_address(text: str) -> str:
 
 
 Email = Annotated[_Written, AfterValidator(email_address)]
+
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+
+
+def _clock(value: Any) -> time:
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return time.fromisoformat(str(value))
+    raise wrong("Write a time of the day such as 22:00; midnight is 00:00.")
+
+
+#: A time of the day.
+Clock = Annotated[time, BeforeValidator(_clock)]
+
+
+class Weekday(IntEnum):
+    """Days as `date.weekday` counts them."""
+
+    MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = range(7)
+
+
+WeekdayName = Annotated[Weekday, choice({day.name.lower(): day for day in Weekday})]

@@ -70,6 +70,13 @@ class Weights:
         return self.profiles.get(code, self.profile)
 
 
+def weights_of(catalogue: Catalogue) -> Weights:
+    """Return what counts how much where nobody says otherwise: each volume by its own profile."""
+    known = {OFFICE_HOURS.name: OFFICE_HOURS, ROUND_THE_CLOCK.name: ROUND_THE_CLOCK}
+    known |= {code: Profile(code, profile.weights) for code, profile in catalogue.profiles.items()}
+    return Weights(profiles={c: known[name] for c, name in catalogue.profiled.items() if name in known})
+
+
 class Clock:
     """A profile's hours summed up from an instant on: what falls between two instants is a difference."""
 
@@ -103,7 +110,7 @@ def harm_of(
     catalogue: Catalogue, windows: Iterable[Window], weights: Weights | None = None
 ) -> dict[Text, float]:
     """Return how much falls into these windows, per unit, for systems with a volume."""
-    weights = weights or Weights()
+    weights = weights or weights_of(catalogue)
     found: dict[Text, float] = {}
     hours: dict[tuple[Profile, datetime, datetime], float] = {}
     for window in windows:

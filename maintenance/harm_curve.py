@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maintenance.catalogue import Catalogue
-from maintenance.harm import Clock, Profile, Weights, counted_volumes
+from maintenance.harm import Clock, Profile, Weights, counted_volumes, weights_of
 from maintenance.interventions import Plan
 from maintenance.lines import tick_of
 from maintenance.propagation import spread
@@ -37,7 +37,7 @@ def harm_curve(
 
     What other plans take down meanwhile is left aside: the plan alone is a sum of few terms anywhere.
     """
-    weights = weights or Weights()
+    weights = weights or weights_of(catalogue)
     alone = spread(catalogue, [plan])
     volumes = counted_volumes(catalogue, dict.fromkeys(code for code, *_ in alone.windows()))
     origin, last = tick_of(plan.start), latest - (plan.end - plan.start)

@@ -16,6 +16,8 @@ from maintenance.errors import JanelaError, StepRefused
 from maintenance.events import CatalogueChanged
 from maintenance.lifecycle import COUNTED, Actor, Role, RunState
 from maintenance.models import CatalogueRevision
+from maintenance.profile_documents import profile_document
+from maintenance.profiles import WeekProfile
 from maintenance.queries import (
     append_event,
     latest_published,
@@ -37,7 +39,7 @@ class StillWorkedOn(JanelaError):
 class Change:
     """One field that differs, as the document writes it."""
 
-    #: The code of a system, or `operators.CODE`, `audiences.CODE`, or "" for the catalogue itself.
+    #: The code of a system, or `operators.CODE`, `audiences.CODE`, `profiles.CODE`, or "" for the catalogue itself.
     system: str
     #: "" for a new system, whose `new` is its whole entry: an estate has 182,500 of them.
     field: str
@@ -94,7 +96,14 @@ def import_catalogue(
         changes.append({"more": more})
     version = present.version + 1
     session.add(
-        CatalogueRevision(number=version, at=now, by=by.name, timezone=catalogue.timezone, changes=changes)
+        CatalogueRevision(
+            number=version,
+            at=now,
+            by=by.name,
+            timezone=catalogue.timezone,
+            profiles={code: profile_document(profile) for code, profile in catalogue.profiles.items()},
+            changes=changes,
+        )
     )
     append_event(session, CatalogueChanged(at=now, by=by.name, version=version, changes=len(report.changes)))
     return report
@@ -147,6 +156,7 @@ def merged(present: Catalogue, document: Catalogue, *, prune: bool) -> Catalogue
         systems=systems,
         operators={**document.operators, **_left(present.operators, document.operators)},
         audiences={**document.audiences, **_left(present.audiences, document.audiences)},
+        profiles={**document.profiles, **_left(present.profiles, document.profiles)},
         timezone=document.timezone,
         version=present.version,
     )
@@ -166,6 +176,8 @@ def _changes(present: Catalogue, document: Catalogue, retired: tuple[str, ...]) 
         yield from _differences(f"operators.{code}", present.operators.get(code), operator)
     for code, audience in document.audiences.items():
         yield from _differences(f"audiences.{code}", present.audiences.get(code), audience)
+    for code, profile in document.profiles.items():
+        yield from _differences(f"profiles.{code}", present.profiles.get(code), profile)
     for code, system in document.systems.items():
         yield from _differences(code, present.systems.get(code), system)
     for code in retired:
@@ -183,7 +195,7 @@ def _is_complete(present: Catalogue, document: Catalogue, prune: bool) -> bool:
     )
 
 
-_Named = System | Operator | Audience
+_Named = System | Operator | Audience | WeekProfile
 
 
 def _differences(label: str, old: _Named | None, new: _Named) -> Iterator[Change]:
@@ -209,6 +221,8 @@ def _fields(value: _Named) -> dict[str, Any]:
         return system_fields(value)
     if isinstance(value, Operator):
         return {"email": "", **operator_document(value)}
+    if isinstance(value, WeekProfile):
+        return {"rest": 0, **profile_document(value)}
     return audience_document(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -12,10 +12,13 @@ from pydantic import Field, model_validator
 from maintenance.catalogue import Impact
 from maintenance.document_fields import (
     AudienceCode,
+    Clock,
     Entry,
     ImpactCode,
     Line,
     Moment,
+    Weekday,
+    WeekdayName,
     Whole,
     Words,
     Zone,
@@ -32,7 +35,7 @@ from maintenance.policies import (
     WeeklyHours,
     holiday_regions,
 )
-from maintenance.policy_fields import Clock, Day, PolicyEntry, Some
+from maintenance.policy_fields import Day, PolicyEntry, Some
 from maintenance.recurrence import Reservation
 from maintenance.reservation_documents import ReservationEntry
 from maintenance.texts import Text
@@ -40,12 +43,6 @@ from maintenance.windows import format_duration, resolve
 
 #: What one entry becomes.
 Value = Freeze | MaintenanceHours | NoticePolicy | HolidayCalendar | DowntimeBudget | DownAtOnce | Reservation
-
-
-class Weekday(IntEnum):
-    """Days as `date.weekday` counts them."""
-
-    MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = range(7)
 
 
 class Severity(StrEnum):
@@ -60,9 +57,6 @@ class Period(StrEnum):
 
     MONTH = "month"
     YEAR = "year"
-
-
-_Weekday = Annotated[Weekday, choice({day.name.lower(): day for day in Weekday})]
 
 
 class FreezeEntry(PolicyEntry):
@@ -94,7 +88,7 @@ def _instant(moment: datetime, timezone: str) -> datetime:
 class WeeklyEntry(Entry):
     """The same stretch on some days of every week; one that does not end after it starts ends the next day."""
 
-    days: list[_Weekday] = Field(min_length=1)
+    days: list[WeekdayName] = Field(min_length=1)
     start: Clock
     end: Clock
 

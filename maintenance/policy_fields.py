@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,14 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from maintenance.catalogue import Kind
 from maintenance.document_fields import Code, Entry, Length, Line, Name, choice, wrong
 from maintenance.policies import Scope
-
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
-
-
-def _clock(value: Any) -> time:
-    if isinstance(value, str) and _CLOCK.fullmatch(value):
-        return time.fromisoformat(str(value))
-    raise wrong("Write a time of the day such as 22:00; midnight is 00:00.")
 
 
 def _day(value: Any) -> date:
@@ -36,8 +27,6 @@ def _positive(length: timedelta) -> timedelta:
     return length
 
 
-#: A time of the day.
-Clock = Annotated[time, BeforeValidator(_clock)]
 #: A calendar day.
 Day = Annotated[date, BeforeValidator(_day)]
 #: A length that is something.

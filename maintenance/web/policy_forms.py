@@ -22,8 +22,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # 
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from maintenance.catalogue import Impact, Kind
+from maintenance.document_fields import Weekday
 from maintenance.errors import InvalidTime, Problem
-from maintenance.policy_documents import Weekday
 from maintenance.texts import Text
 from maintenance.web.forms import BaseForm, WordsForm, add_error, text_document, words_rows
 from maintenance.web.presentation import IMPACT_WORDS

@@ -62,7 +62,7 @@ def test_every_suggestion_says_what_it_costs_who_feels_it_and_what_it_avoids(
 
     assert result.exit_code == 0, result.output
     assert "As planned, Tue 2019-12-03 08:00 WET" in result.output
-    assert "The best start found, Fri 2019-12-06 20:00 WET, avoids about 1," in result.output
+    assert "The best start found, Sat 2019-12-07 13:00 WET, avoids about 1," in result.output
     assert "avoids, compared with the plan:" in result.output
     assert "felt by: Prescribers, Hospitals, Pharmacists, Citizens" in result.output
 
@@ -72,7 +72,7 @@ def test_slots_are_nights_apart_unless_quarters_are_asked_for(runtime: Runtime) 
         slots = json.loads(run(runtime, "--count", "3", "--json", *arguments).output)["slots"]
         return [slot["start"] for slot in slots]
 
-    assert starts() == ["2019-11-30T14:00:00Z", "2019-12-01T14:00:00Z", "2019-12-06T20:00:00Z"]
+    assert starts() == ["2019-11-30T14:00:00Z", "2019-12-01T14:00:00Z", "2019-12-07T13:00:00Z"]
     assert starts("--apart", "PT0S")[:2] == ["2019-11-30T14:00:00Z", "2019-11-30T14:15:00Z"]
 
 

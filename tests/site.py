@@ -6,6 +6,7 @@ They are forked from one process that has imported everything, so that one start
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ from maintenance.runtime import utc_now
 from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, LeaseRow
 from notifications.retries import UNFINISHED, State
 
+_PR_SET_PDEATHSIG = 1
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
     ["tests.crashing", "notifications.celery_engine", "notifications.channels.sms", "psycopg", "app"]
@@ -52,6 +54,8 @@ def fork(work: Callable[..., object], *arguments: object) -> BaseProcess:
 def _janela(words: Sequence[str], settings: dict[str, str], log: str) -> None:
     """Be `janela …` with these settings and no others, in a process group of one's own."""
     os.setsid()
+    # Should the tests be killed, nothing of theirs goes on: this comes when the parent process ends.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -151,14 +152,14 @@ class TwilioStandIn:
         """Return the answer whose turn it is, and the message if it is kept."""
         with self._lock:
             self.requests.append(form)
-            self.violations += _violations(_request_schema(), _typed(form), "request")
+            self.violations += _violations(_request_schema, _typed(form), "request")
             waiting = self._script[form.get("To", "")]
             answer = waiting.pop(0) if waiting else Answer()
             if not answer.accepted:
                 return answer, None
             sid = f"SM{len(self.messages) + 1:032x}"
             resource = _resource(sid, form, self.clock())
-            self.violations += _violations(_resource_schema(), resource, "answer")
+            self.violations += _violations(_resource_schema, resource, "answer")
             message = {"sid": sid, "form": form, "resource": resource}
             self.messages.append(message)
             # What is answered was true when it was taken, whatever becomes of the message meanwhile.
@@ -212,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         page = {"messages": found, "page": 0, "page_size": 50, "start": 0, "end": len(found),
                 "uri": self.path, "first_page_uri": self.path,
                 "next_page_uri": None, "previous_page_uri": None}  # fmt: skip
-        self.owner.violations += _violations(_list_schema(), page, "list")
+        self.owner.violations += _violations(_list_schema, page, "list")
         self._say(200, json.dumps(page).encode())
 
     def _may(self) -> bool:
@@ -283,10 +284,13 @@ def _list_schema() -> dict[str, Any]:
     return schema
 
 
-def _violations(schema: dict[str, Any], value: Any, where: str) -> list[str]:
-    whole = _nullable({**schema, "components": _SPEC["components"]})
-    validator = jsonschema.Draft202012Validator(whole)
-    return [f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+def _violations(schema: Callable[[], dict[str, Any]], value: Any, where: str) -> list[str]:
+    return [f"{where}: {error.json_path}: {error.message}" for error in _validator(schema).iter_errors(value)]
+
+
+@cache
+def _validator(schema: Callable[[], dict[str, Any]]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(_nullable({**schema(), "components": _SPEC["components"]}))
 
 
 def _nullable(schema: Any) -> Any:

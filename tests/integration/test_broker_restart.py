@@ -16,7 +16,7 @@ import pytest
 from maintenance.database import Database
 from maintenance.runtime import utc_now
 from tests.builders import a_phase, a_plan, a_system, at
-from tests.fakes.smtp import SmtpListener
+from tests.fakes.sink import MailSink
 from tests.far_side import compare, delivery_of
 from tests.invariants import assert_sound
 from tests.ledgers import HOUR, addresses, many_readers
@@ -37,8 +37,8 @@ def test_broker_that_dies_in_mid_sending_and_comes_back_costs_no_mail(
     began, readers = time.monotonic(), addresses(RECIPIENTS)
     told: dict[str, object] = {"way": f"celery-{kind.name.lower()}, broker killed and started"}
     record_property("crash", told)
-    with SmtpListener(pipelining=True) as listener, kind() as broker:
-        engine = {"ENGINE": "celery", "BROKER_URL": broker.url, "SMTP_URL": listener.url}
+    with MailSink() as sink, kind() as broker:
+        engine = {"ENGINE": "celery", "BROKER_URL": broker.url, "SMTP_URL": sink.url}
         with Site(Database(postgres_url), tmp_path, **engine) as site:
             with site.database.write() as session:
                 import_systems(session, a_system("PEM", "DB", public=True), a_system("DB"))
@@ -50,14 +50,14 @@ def test_broker_that_dies_in_mid_sending_and_comes_back_costs_no_mail(
                 announced(
                     session, a_plan("W", a_phase(in_three_days, in_three_days + 4, "DB")), now=utc_now()
                 )
-            until(lambda: len(listener.mails) > RECIPIENTS // 3, "the first third")
+            until(lambda: len(sink.mails) > RECIPIENTS // 3, "the first third")
 
             broker.die()
             time.sleep(1)
             broker.start()
             until(site.all_settled, "the end", seconds=120)
 
-            taken = Counter(delivery_of(mail.raw) for mail in listener.mails)
+            taken = Counter(delivery_of(mail.raw) for mail in sink.mails)
             found = compare(site.database, taken)
             told |= {
                 "killed": {kind.name: 1},

@@ -17,6 +17,7 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.quoprimime import body_encode
 from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -26,7 +27,8 @@ from notifications.messages import Composed
 
 _SEPARATOR = b"\x1e"
 # Two short of the 76 that RFC 2045 allows for quoted-printable: a leading full stop grows by two.
-_POLICY = SMTP.clone(max_line_length=74)
+_LINE = 74
+_POLICY = SMTP.clone(max_line_length=_LINE)
 # With the space: what reads an address header makes one space of several.
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _LEADING_STOP = re.compile(rb"(?m)^\.")
@@ -72,13 +74,10 @@ def prepare(composed: Composed, heading: Heading) -> bytes:
     Raises:
         InvalidSender: When `mail_from` cannot be read.
     """
-    mail = EmailMessage(_POLICY)
-    for name, value in _common_headers(heading).items():
-        mail[name] = value
-    _add_bodies(mail, composed, heading)
-    # Said of the whole only now: giving a message a body moves what describes content into the part.
-    mail["Content-Language"] = heading.language
-    rest = _LEADING_STOP.sub(b"=2E", mail.as_bytes())
+    bodies = {"text": _quoted(composed.text), "html": _quoted(composed.html)}
+    if composed.calendar:
+        bodies["calendar"] = _base64(composed.calendar)
+    rest = _LEADING_STOP.sub(b"=2E", fill(_frame(heading, "calendar" in bodies), bodies))
     if _SEPARATOR in rest:
         raise AssertionError("a record separator got past the encodings")
     own = (
@@ -198,32 +197,57 @@ def _common_headers(heading: Heading) -> dict[str, object]:
     }
 
 
-def _add_bodies(mail: EmailMessage, composed: Composed, heading: Heading) -> None:
-    mail.set_content(composed.text, cte="quoted-printable")
-    mail.add_alternative(composed.html, subtype="html", cte="quoted-printable")
-    if composed.calendar:
-        # base64: the readers of maintenance notes lose accents in 8-bit parts. One text/calendar part
-        # only: of two, they read either; Outlook reads it only when it says its method.
-        mail.add_alternative(
-            composed.calendar,
-            maintype="text",
-            subtype="calendar",
-            cte="base64",
-            params={"method": "PUBLISH", "charset": "utf-8"},
-        )
-        mail.add_attachment(
-            composed.calendar,
-            maintype="application",
-            subtype="ics",
-            cte="base64",
-            filename=f"{heading.reference}.ics",
-        )
+# The standard library takes most of a mail's time for headers and parts that are the same for all readers.
+@lru_cache(maxsize=64)
+def _frame(heading: Heading, has_calendar: bool) -> bytes:
+    """Return the mail with a token for each body, as encoded."""
+    mail = EmailMessage(_POLICY)
+    for name, value in _common_headers(heading).items():
+        mail[name] = value
+    mail.set_content("", cte="quoted-printable")
+    mail.add_alternative("", subtype="html", cte="quoted-printable")
+    if has_calendar:
+        _add_calendar(mail, heading)
     # Made by rule instead of by chance, so that equal input gives equal bytes. Neither encoding can
     # write “=_”, so no body holds a boundary.
     for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
         part.set_boundary(f"=_{heading.notice_public_id}_{number}")
     for part in list(mail.walk())[1:]:
         del part["MIME-Version"]
+    bodies = [part for part in mail.walk() if not part.is_multipart()]
+    for part, name in zip(bodies, ("text", "html", "calendar", "calendar"), strict=False):
+        part.set_payload(f"\x1e{name}\x1e\n")
+    # Said of the whole only now: giving a message a body moves what describes content into the part.
+    mail["Content-Language"] = heading.language
+    return mail.as_bytes()
+
+
+def _add_calendar(mail: EmailMessage, heading: Heading) -> None:
+    # base64: the readers of maintenance notes lose accents in 8-bit parts. One text/calendar part
+    # only: of two, they read either; Outlook reads it only when it says its method.
+    mail.add_alternative(
+        b"",
+        maintype="text",
+        subtype="calendar",
+        cte="base64",
+        params={"method": "PUBLISH", "charset": "utf-8"},
+    )
+    mail.add_attachment(
+        b"", maintype="application", subtype="ics", cte="base64", filename=f"{heading.reference}.ics"
+    )
+
+
+def _quoted(text: str) -> bytes:
+    """Return a text in quoted-printable without its last line end."""
+    lines = "\n".join(line.decode("latin-1") for line in [*text.encode().splitlines(), b""])
+    quoted = body_encode(lines or "\n", _LINE).removesuffix("\n")
+    return quoted.replace("\n", "\r\n").encode("ascii")
+
+
+def _base64(content: bytes) -> bytes:
+    """Return bytes in base64 without the last line end."""
+    each = _LINE // 4 * 3
+    return b"\r\n".join(b64encode(content[at : at + each]) for at in range(0, len(content), each))
 
 
 def _clean(words: str) -> str:

@@ -116,6 +116,43 @@ def test_a_filled_mail_reads_like_one_built_for_its_reader_alone(
     assert "Bcc" not in message
 
 
+def written_by_the_library(composed: Composed, heading: mail.Heading) -> bytes:
+    """Return what follows our own lines of the head, as the standard library writes the whole at once."""
+    whole = EmailMessage(SMTP.clone(max_line_length=74))
+    for name, value in mail._common_headers(heading).items():
+        whole[name] = value
+    whole.set_content(composed.text, cte="quoted-printable")
+    whole.add_alternative(composed.html, subtype="html", cte="quoted-printable")
+    if calendar := composed.calendar:
+        method = {"method": "PUBLISH", "charset": "utf-8"}
+        whole.add_alternative(calendar, maintype="text", subtype="calendar", cte="base64", params=method)
+        name = f"{heading.reference}.ics"
+        whole.add_attachment(calendar, maintype="application", subtype="ics", cte="base64", filename=name)
+    for number, part in enumerate(part for part in whole.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{heading.notice_public_id}_{number}")
+    for part in list(whole.walk())[1:]:
+        del part["MIME-Version"]
+    whole["Content-Language"] = heading.language
+    return re.sub(rb"(?m)^\.", b"=2E", whole.as_bytes())
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=WORDS, html=WORDS, calendar=st.binary(max_size=200))
+@example(text="", html="\n", calendar=b"")
+@example(text="a\n .\n.\n", html="=" * 200, calendar=b"x" * 54)
+@example(text="\x1ea\x0c\x85\u2028z\r", html="é" * 200, calendar=b"x" * 109)
+def test_bodies_put_into_a_frame_make_the_bytes_that_the_library_writes(
+    text: str, html: str, calendar: bytes
+):
+    composed, heading = a_composed(text=text, html=html, calendar=calendar), a_heading(site_name="Saúde")
+
+    whole = mail.prepare(composed, heading)
+
+    assert (
+        whole.partition(b"\r\nFrom:")[2] == written_by_the_library(composed, heading).partition(b"From:")[2]
+    )
+
+
 @settings(max_examples=30, deadline=None)
 @given(text=WORDS, name=WORDS)
 def test_the_bytes_can_follow_data_as_they_are(text: str, name: str):

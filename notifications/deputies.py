@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, false, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -93,34 +93,44 @@ def concerns(story: Story, first: bool, entries: tuple[Entry, ...]) -> bool:
 
 
 def deputies_of(
-    session: Session, notice: NoticeRow, story: Story, pair: Pair, standing: Standing, now: datetime
+    session: Session,
+    notice: NoticeRow,
+    story: Story,
+    pair: Pair,
+    standing: Standing,
+    now: datetime,
+    *,
+    is_first_rung: bool,
 ) -> Iterator[tuple[Deputy, ContactRow]]:
-    """Yield the contacts who may be told instead: all that stand by, and the first few with another channel."""
+    """Yield the contacts who may be told instead: all that stand by, and for the first rung a few others."""
     institution, audience = pair
-    both = (ContactRow.audience == audience) & (ContactRow.email != "") & (ContactRow.phone != "")
-    rows = session.scalars(
-        select(ContactRow)
-        .where(
-            ContactRow.institution == institution,
-            ContactRow.retired_at.is_(None),
-            or_(ContactRow.standby, both),
-        )
-        .order_by(ContactRow.position),
-        execution_options={"yield_per": 100},
-    )
-    others = 0
-    for row in rows:
-        addresses = {"email": row.email, "sms": row.phone}
-        wanted = [c for c in addresses if (c in row.channels) == row.standby]
-        if not wanted or (not row.standby and others == CONTACTS_AT_ONCE):
-            continue
+    theirs = (ContactRow.institution == institution, ContactRow.retired_at.is_(None))
+    in_order = select(ContactRow).where(*theirs).order_by(ContactRow.position)
+    for row in session.scalars(in_order.where(ContactRow.standby)).all():
+        yield _deputy(session, notice, row, row.channels, now), row
+    # Those who are told anyway, as far as another channel leads to them.
+    both = (ContactRow.audience == audience, ContactRow.email != "", ContactRow.phone != "")
+    others = in_order.where(~ContactRow.standby, *both) if is_first_rung else in_order.where(false())
+    found = 0
+    for row in session.scalars(others, execution_options={"yield_per": 100}):
+        unused = [channel for channel in ("email", "sms") if channel not in row.channels]
         mine = Entry(institution, standing.institution_name, audience, tuple(row.systems) or None)
-        if not row.standby and not concerns(story, standing.first, (mine,)):
+        if not unused or not concerns(story, standing.first, (mine,)):
             continue
-        ways = (Way(channel, addresses[channel]) for channel in wanted)
-        usable = tuple(way for way in ways if not is_spent(session, notice, way, now))
-        others += bool(usable) and not row.standby
-        yield Deputy(row.audience, row.position, row.standby, usable), row
+        deputy = _deputy(session, notice, row, unused, now)
+        yield deputy, row
+        found += bool(deputy.ways)
+        if found == CONTACTS_AT_ONCE:
+            return
+
+
+def _deputy(
+    session: Session, notice: NoticeRow, row: ContactRow, wanted: Iterable[str], now: datetime
+) -> Deputy:
+    addresses = {"email": row.email, "sms": row.phone}
+    ways = [Way(channel, addresses[channel]) for channel in wanted]
+    usable = tuple(way for way in ways if not is_spent(session, notice, way, now))
+    return Deputy(row.audience, row.position, row.standby, usable)
 
 
 def told_before(session: Session, notice: NoticeRow) -> list[Told]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from notifications import deputies, reach
 from notifications.contacts import Reader
 from notifications.deputies import Told, concerns, entries_for
 from notifications.escalation import ESCALATED, Rung, Way, next_look, next_rung, patience, useful_until
-from notifications.messages import compose, for_operators
+from notifications.messages import Composed, compose, for_operators
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RungRow
 from notifications.queries import site_of, story_of
 from notifications.reach import Pair, Standing
@@ -107,7 +107,7 @@ def _look(session: Session, notice: NoticeRow, settings: Settings, now: datetime
         story = story_of(session, notice, site_of(settings))
         _follow(session, notice, story, look, earlier, now)
         _choose(session, notice, story, look, missed, settings, now)
-        look.messages = [(told, _message(story, told, notice, now)) for told in look.told.values()]
+        look.messages = _messages(story, notice, look.told.values(), now)
     if is_ladder and is_early:
         look.again = left_at + wait
     elif is_ladder:
@@ -146,10 +146,14 @@ def _choose(
     for row in reach.rungs(session, notice_id=notice.id) if missed else ():
         climbed.setdefault((row.institution, row.audience), []).append(Rung(row.kind))
     for pair, standing in missed.items():
-        if not concerns(story, standing.first, entries_for({pair: standing})):
+        before = climbed.get(pair, ())
+        if Rung.OPERATORS in before or not concerns(story, standing.first, entries_for({pair: standing})):
             continue
-        contacts = dict(deputies.deputies_of(session, notice, story, pair, standing, now))
-        found = next_rung(pair[1], tuple(contacts), climbed.get(pair, ()))
+        first_rung = not set(before) - {Rung.FOLLOW}
+        contacts = dict(
+            deputies.deputies_of(session, notice, story, pair, standing, now, is_first_rung=first_rung)
+        )
+        found = next_rung(pair[1], tuple(contacts), before)
         if found is None:
             continue
         rung, chosen = found
@@ -161,13 +165,24 @@ def _choose(
         look.climbs.append(_Climb(pair, rung, tuple(one.way for one in told)))
 
 
-def _message(story: Story, told: Told, notice: NoticeRow, now: datetime) -> dict[str, Any]:
-    reader = Reader(told.language, told.timezone, entries_for(told.pairs), told.first)
-    words = compose(story, reader)
-    if told.for_operators:
-        names = [f"{entry.institution_name} ({entry.audience})" for entry in reader.entries]
-        words = for_operators(words, names, words_for(told.language))
-    return message_row(Variant(told.way.channel, 0, told.first), words, story, reader, notice, now)
+def _messages(
+    story: Story, notice: NoticeRow, all_told: Iterable[Told], now: datetime
+) -> list[tuple[Told, dict[str, Any]]]:
+    """Return the message of each address, but for its scope; what is equal is composed once."""
+    composed: dict[tuple[Reader, bool], Composed] = {}
+    messages = []
+    for told in all_told:
+        reader = Reader(told.language, told.timezone, entries_for(told.pairs), told.first)
+        key = (reader, told.for_operators)
+        if key not in composed:
+            words = compose(story, reader)
+            if told.for_operators:
+                names = [f"{entry.institution_name} ({entry.audience})" for entry in reader.entries]
+                words = for_operators(words, names, words_for(told.language))
+            composed[key] = words
+        variant = Variant(told.way.channel, 0, told.first)
+        messages.append((told, message_row(variant, composed[key], story, reader, notice, now)))
+    return messages
 
 
 # -- and the writing ---------------------------------------------------------------------------------

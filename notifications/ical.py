@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 
-from icalendar import Calendar, Event, vCalAddress, vUri
+from icalendar import Calendar, Event, vUri
 
 from maintenance import recurrence
 from maintenance.catalogue import Impact
@@ -29,6 +30,7 @@ REFRESH = timedelta(minutes=15)
 PUBLIC_ACCOUNT = "public"
 #: How many systems a title names.
 _NAMED = 4
+_BEGIN, _END = b"BEGIN:VEVENT\r\n", b"END:VEVENT\r\n"
 
 
 def mail_calendar(story: Story, reader: Reader) -> bytes:
@@ -95,21 +97,22 @@ def reserved_event(
         occurrence.reason.in_language(words.language),
         f"{site.public_url}/",
     ]
-    event = Event()
-    event.add("uid", f"{occurrence.identity}@{site.host}")
-    for name in ("dtstamp", "last-modified"):
-        event.add(name, changed_at)
-    event.add("sequence", revision)
-    event.add("dtstart", occurrence.start)
-    event.add("dtend", occurrence.end)
-    event.add("summary", summary)
-    event.add("description", "\n".join(line for line in lines if line))
-    event.add("organizer", _organizer(site))
-    event.add("status", "CANCELLED" if occurrence.is_cancelled else "TENTATIVE")
-    event.add("transp", "TRANSPARENT")
-    event.add("x-microsoft-cdo-busystatus", "FREE")
-    written: bytes = event.to_ical(sorted=False)
-    return written
+    return _event(
+        [
+            _line("uid", f"{occurrence.identity}@{site.host}"),
+            _line("dtstamp", changed_at),
+            _line("last-modified", changed_at),
+            _line("sequence", revision),
+            _line("dtstart", occurrence.start),
+            _line("dtend", occurrence.end),
+            _line("summary", summary),
+            _line("description", "\n".join(line for line in lines if line)),
+            _organizer(site),
+            _line("status", "CANCELLED" if occurrence.is_cancelled else "TENTATIVE"),
+            _line("transp", "TRANSPARENT"),
+            _line("x-microsoft-cdo-busystatus", "FREE"),
+        ]
+    )
 
 
 def calendar(
@@ -131,6 +134,14 @@ def calendar(
         page: The page for people.
         language: BCP 47, part of PRODID.
     """
+    head = _head(name, description, url, page, language)
+    opened, end = head.split(b"END:VCALENDAR")
+    return b"".join([opened, *events, b"END:VCALENDAR", end])
+
+
+@lru_cache(maxsize=64)
+def _head(name: str, description: str, url: str, page: str, language: str) -> bytes:
+    """Return a calendar without events."""
     head = Calendar()
     head.add("version", "2.0")
     head.add("prodid", f"-//Janela//Janela//{language.upper()}")
@@ -149,45 +160,60 @@ def calendar(
         head.add("source", vUri(url), parameters={"VALUE": "URI"})
     if page:
         head.add("url", vUri(page))
-    opened, end = head.to_ical(sorted=False).split(b"END:VCALENDAR")
-    return b"".join([opened, *events, b"END:VCALENDAR", end])
+    written: bytes = head.to_ical(sorted=False)
+    return written
 
 
 def _written(facts: Facts, occasion: Occasion) -> bytes:
     story, plan, words = facts.story, facts.story.plan, facts.words
     named = {code: impact for code, impact in occasion.objects.items() if facts.may_name(code)}
     worst = max((named or occasion.objects).values(), default=Impact.OUTAGE)
-    event = Event()
-    event.add("uid", occasion.uid)
-    # One instant for all three: a feed that says "now" at each fetch makes programs update for nothing.
-    event.add("dtstamp", story.published_at)
-    event.add("created", story.created_at)
-    event.add("last-modified", story.published_at)
-    event.add("sequence", story.sequence)
-    event.add("dtstart", occasion.start)
-    event.add("dtend", occasion.end)
-    event.add("summary", _summary(facts, occasion, worst))
-    event.add("description", _description(facts, occasion))
-    event.add("organizer", _organizer(story.site))
-    event.add("status", occasion.status.event_status)
-    event.add("transp", "TRANSPARENT")
     emergency = plan.intervention_class is InterventionClass.EMERGENCY
-    event.add("categories", [words.gettext(N_("Emergency work") if emergency else N_("Planned work"))])
-    event.add("url", vUri(facts.url))
-    event.add("x-microsoft-cdo-busystatus", "FREE")
-    event.add("x-maintnote-provider", story.site.host)
-    event.add("x-maintnote-account", _account(facts.reader))
-    event.add("x-maintnote-maintenance-id", plan.reference, parameters={"X-MAINTNOTE-PRECEDENCE": "PRIMARY"})
-    event.add("x-maintnote-impact", worst.code)
-    event.add("x-maintnote-status", occasion.status.value)
+    category = words.gettext(N_("Emergency work") if emergency else N_("Planned work"))
+    lines = [
+        _line("uid", occasion.uid),
+        # One instant for all three: a feed that says "now" at each fetch makes programs update for nothing.
+        _line("dtstamp", story.published_at),
+        _line("created", story.created_at),
+        _line("last-modified", story.published_at),
+        _line("sequence", story.sequence),
+        _line("dtstart", occasion.start),
+        _line("dtend", occasion.end),
+        _line("summary", _summary(facts, occasion, worst)),
+        _line("description", _description(facts, occasion)),
+        _organizer(story.site),
+        _line("status", occasion.status.event_status),
+        _line("transp", "TRANSPARENT"),
+        _line("categories", (category,)),
+        _line("url", vUri(facts.url)),
+        _line("x-microsoft-cdo-busystatus", "FREE"),
+        _line("x-maintnote-provider", story.site.host),
+        _line("x-maintnote-account", _account(facts.reader)),
+        _line("x-maintnote-maintenance-id", plan.reference, **{"X-MAINTNOTE-PRECEDENCE": "PRIMARY"}),
+        _line("x-maintnote-impact", worst.code),
+        _line("x-maintnote-status", occasion.status.value),
+    ]
     for code, impact in named.items():
         page = f"{story.site.public_url}/systems/{code}"
         parameters = {"X-MAINTNOTE-OBJECT-IMPACT": impact.code, "ALTREP": page}
-        event.add("x-maintnote-object-id", code, parameters=parameters)
+        lines.append(_line("x-maintnote-object-id", code, **parameters))
     if not named:
-        event.add("x-maintnote-object-id", _unnamed(facts, occasion.objects))
+        lines.append(_line("x-maintnote-object-id", _unnamed(facts, occasion.objects)))
+    return _event(lines)
+
+
+def _event(lines: Iterable[bytes]) -> bytes:
+    return b"".join([_BEGIN, *lines, _END])
+
+
+# The readers of one notice have nearly all lines in common, and the library takes long to fold them.
+@lru_cache(maxsize=2048)
+def _line(name: str, value: object, /, **parameters: str) -> bytes:
+    """Return one property of an event as it is written, folded; `value` as the library takes it, a list as a tuple."""
+    event = Event()
+    event.add(name, list(value) if isinstance(value, tuple) else value, parameters=parameters)
     written: bytes = event.to_ical(sorted=False)
-    return written
+    return written.removeprefix(_BEGIN).removesuffix(_END)
 
 
 def _account(reader: Reader) -> str:
@@ -202,11 +228,9 @@ def _unnamed(facts: Facts, objects: Mapping[str, Impact]) -> str:
     return kinds[0] if kinds else "service"
 
 
-def _organizer(site: Site) -> vCalAddress:
+def _organizer(site: Site) -> bytes:
     name, address = parseaddr(site.mail_from)
-    organizer = vCalAddress(f"mailto:{address}")
-    organizer.params["CN"] = one_line(name or site.name).replace('"', "'")
-    return organizer
+    return _line("organizer", f"mailto:{address}", CN=one_line(name or site.name).replace('"', "'"))
 
 
 def _summary(facts: Facts, occasion: Occasion, worst: Impact) -> str:

@@ -37,7 +37,7 @@ LOOPED = 2_000
 #: How many mails the memory of a large run is compared at.
 TENTH = 10
 #: Processes of each of the two workers.
-WORKER_PROCESSES = 4
+WORKER_PROCESSES = 1
 
 #: Of the databases' names; the benchmark's process id follows.
 _PREFIX = "janela_bench_"
@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=RECIPIENTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--looped", type=int, default=LOOPED, help="mails in the Flask-Mail loop")
-    parser.add_argument("--connections", type=int, default=8, help="to the relay, as JANELA_SMTP_CONNECTIONS")
+    parser.add_argument("--connections", type=int, default=16, help="to the relay, as JANELA_SMTP_CONNECTIONS")
     parser.add_argument("--no-celery", dest="celery", action="store_false")
     parser.add_argument(
         "--batches",

@@ -66,7 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
         "machine) or `smtps://…`. Empty: mail goes to the outbox.",
         secret=True,
     ),
-    Setting("SMTP_CONNECTIONS", "8", "How many connections to the relay at once."),
+    Setting("SMTP_CONNECTIONS", "16", "How many connections to the relay at once."),
     Setting("MAIL_FROM", "Janela <janela@example.org>", "Sender of mails."),
     Setting(
         "MAIL_BOUNCES",

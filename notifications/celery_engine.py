@@ -14,6 +14,7 @@ import secrets
 import socket
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -29,14 +30,16 @@ from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications import channels, claims
 from notifications.channels.parcels import Transport
-from notifications.engine import Engine, give_up_lead, take_lead
+from notifications.engine import Engine, connections, give_up_lead, take_lead
 from notifications.errors import BrokerAway
 from notifications.models import LeaseRow
-from notifications.sending import drain
+from notifications.sending import drain_together
 from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
 
+#: How many connections a shard is: threads of one process write together, and a few processes cost less than many.
+HANDS = 8
 #: How long a worker stays with one shard before it goes to the end of the queue: other channels wait no longer.
 SHARE = timedelta(seconds=5)
 #: A task that takes longer hangs; it is killed before its deliveries' leases run out, not after.
@@ -109,10 +112,7 @@ class Broker:
     def wake(self, channel: str, shards: Sequence[int], *, most_waiting: int | None = None) -> bool:
         """Ask workers to drain these shards of a channel; return whether the broker took it.
 
-        Args:
-            channel: Of the deliveries.
-            shards: Their numbers.
-            most_waiting: Offer no more than makes so many wake-ups in the queue with those that wait there.
+        It offers no more than makes `most_waiting` wake-ups in the queue with those that wait there.
         """
         with self._lock:
             now = self._clock()
@@ -241,8 +241,9 @@ class CeleryEngine(Engine):
         if not self._leads():
             self._alone_since.pop(channel, None)
             return 0
-        at_once = BATCHES_PER_CLAIM * self._transports[channel].batch_size
-        most, now = self._threads(channel), self._runtime.clock()
+        hands = min(HANDS, self._threads(channel))
+        at_once = BATCHES_PER_CLAIM * self._transports[channel].batch_size * hands
+        most, now = -(-self._threads(channel) // HANDS), self._runtime.clock()
         with self._runtime.database.read() as session:
             due = claims.waiting(session, channel, now=now, limit=at_once * most)
             taken = set(
@@ -284,6 +285,7 @@ class Shards:
         self._transports = channels.transports(runtime)
         self._broker = Broker(runtime, self._transports)
         self._stop = stop
+        self._pool = ThreadPoolExecutor(HANDS, thread_name_prefix="send")
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
 
     def drain(self, channel: str, shard: int) -> int:
@@ -292,7 +294,9 @@ class Shards:
         if channel not in self._transports or not self._take(name, began):
             return 0
         try:
-            tries = drain(
+            tries = drain_together(
+                self._pool,
+                max(min(HANDS, connections(self._runtime, channel) - shard * HANDS), 1),
                 self._runtime,
                 self._transports[channel],
                 stop=lambda: self._stop() or self._runtime.clock() - began >= SHARE,
@@ -318,8 +322,7 @@ def run_worker(runtime: Runtime, *, concurrency: int) -> int:
 
     A broker that is away is waited for.
     """
-    names = list(channels.transports(runtime))
-    app = celery_app(runtime.settings, names)
+    app = celery_app(runtime.settings, channels.transports(runtime))
     stopping = multiprocessing.Event()
     shards: list[Shards] = []
 
@@ -341,11 +344,7 @@ def run_worker(runtime: Runtime, *, concurrency: int) -> int:
     # Celery asks whether to break tasks off when the broker goes; the settings above say no.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker = app.Worker(
-        concurrency=concurrency,
-        loglevel="WARNING",
-        quiet=True,
-        without_gossip=True,
-        without_mingle=True,
+        concurrency=concurrency, loglevel="WARNING", quiet=True, without_gossip=True, without_mingle=True
     )
     worker.start()
     return int(worker.exitcode or 0)

@@ -27,7 +27,7 @@ from maintenance.runtime import Runtime
 from notifications import channels, claims, jobs
 from notifications.channels.parcels import Transport
 from notifications.models import LeaseRow
-from notifications.sending import drain
+from notifications.sending import drain_together
 from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
@@ -70,6 +70,12 @@ def give_up_lead(session: Session, name: str, *, owner: str, now: datetime) -> N
         .values(until=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def connections(runtime: Runtime, channel: str) -> int:
+    """Return how many threads send on a channel at once, each with a connection of its own."""
+    # An SMS provider takes some parts per second, whatever the number of connections.
+    return max(runtime.settings.number("SMTP_CONNECTIONS"), 1) if channel == "email" else 1
 
 
 class Engine:
@@ -151,11 +157,9 @@ class Engine:
         with self._runtime.database.read() as session:
             due = claims.waiting(session, channel, now=self._runtime.clock(), limit=at_once * most)
         threads = min(most, -(-due // at_once))
-        tries = [
-            self._pools[channel].submit(drain, self._runtime, transport, stop=partial(self._ends, until))
-            for _ in range(threads)
-        ]
-        return sum(done.result() for done in tries)
+        return drain_together(
+            self._pools[channel], threads, self._runtime, transport, stop=partial(self._ends, until)
+        )
 
     def _ends(self, until: datetime | None) -> bool:
         return self._stopping.is_set() or (until is not None and self._runtime.clock() >= until)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Insert,
-    Integer,
     Table,
     Text,
     Update,
@@ -38,7 +37,7 @@ from maintenance.database import UtcDateTime
 from notifications.channels.parcels import Outcome
 from notifications.models import DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
 from notifications.queries import in_states
-from notifications.retries import FailureClass, State, after_failure
+from notifications.retries import UNFINISHED, FailureClass, State, after_failure
 from notifications.row_sets import among, as_value, ids_as_value, instants_for, rows_of
 
 #: An ambiguous mail is sent again after that: time for a server in trouble to come back.
@@ -107,11 +106,11 @@ def record(
         return
     connection = session.connection()
     instant = instants_for(connection.dialect)
-    tries = as_value(_tried(found, outcome, transport, now, instant) for found, outcome in results)
+    tries = as_value(_tried(found, outcome, now, instant) for found, outcome in results)
     dialect = connection.dialect.name
     recorded, noted = _recording(dialect)
     ids = ids_as_value(dialect, (found.id for found, _ in results))
-    connection.execute(recorded, {"tries": tries, "ids": ids, "owner": owner, "now": now})
+    connection.execute(recorded, {"tries": tries, "ids": ids, "owner": owner, "way": transport, "now": now})
     connection.execute(noted, {"tries": tries, "now": now})
     for found, outcome in results:
         if outcome.failure in _SUPPRESSING:
@@ -121,11 +120,10 @@ def record(
 def _tried(
     found: Claim,
     outcome: Outcome,
-    transport: str,
     now: datetime,
-    instant: Callable[[datetime | None], str | None],
+    instant: Callable[[datetime], str],
 ) -> dict[str, Any]:
-    """Return one try as a row for `_recording`."""
+    """Return one try as a row for `_recording`, which knows what to make of fields that are left out."""
     state, due_at, failure = outcome.state, None, outcome.failure
     if failure is not None:
         step = after_failure(
@@ -140,19 +138,14 @@ def _tried(
     if state is State.AMBIGUOUS:
         due_at = now + RESEND_AFTER
     known = {"words": outcome.words, "failure": failure, "provider_id": outcome.provider_id}
-    return {
-        "id": found.id,
-        "attempt": found.attempts + 1,
-        "state": state,
-        "due_at": instant(due_at),
-        "is_final": int(state.is_final),
-        "doubts": int(state is State.AMBIGUOUS),
-        "failure": failure or "",
-        "provider_id": outcome.provider_id,
-        "words": outcome.words,
-        "transport": outcome.transport or transport,
-        "detail": {"attempt": found.attempts + 1} | {key: value for key, value in known.items() if value},
-    }
+    said = {key: value for key, value in known.items() if value}
+    row = {"id": found.id, "attempt": found.attempts + 1, "state": state, **said}
+    row["detail"] = {"attempt": found.attempts + 1, **said}
+    if due_at is not None:
+        row["due_at"] = instant(due_at)
+    if outcome.transport:
+        row["transport"] = outcome.transport
+    return row
 
 
 @cache
@@ -165,8 +158,6 @@ def _recording(dialect: str) -> tuple[Update, Insert]:
         attempt=TABLE.c.attempts.type,
         state=TABLE.c.state.type,
         due_at=TABLE.c.due_at.type,
-        is_final=Integer(),
-        doubts=Integer(),
         failure=TABLE.c.failure.type,
         provider_id=TABLE.c.provider_id.type,
         words=Text(),
@@ -183,17 +174,18 @@ def _recording(dialect: str) -> tuple[Update, Insert]:
     changed = {
         "state": tries.c.state,
         "due_at": func.coalesce(tries.c.due_at, TABLE.c.due_at),
-        "finished_at": case((tries.c.is_final == 1, now), else_=null()),
-        "ambiguities": TABLE.c.ambiguities + tries.c.doubts,
-        "failure": tries.c.failure,
-        "outcome": tries.c.words,
+        "finished_at": case((~in_states(tries.c.state, UNFINISHED), now), else_=null()),
+        "ambiguities": TABLE.c.ambiguities + case((tries.c.state == State.AMBIGUOUS, 1), else_=0),
+        "failure": func.coalesce(tries.c.failure, ""),
+        "outcome": func.coalesce(tries.c.words, ""),
     }
     recorded = (
         update(TABLE)
         .where(TABLE.c.id == tries.c.id, among(dialect, TABLE.c.id, "ids"))
         .values({name: case((ours, value), else_=TABLE.c[name]) for name, value in changed.items()})
         .values(
-            provider_id=func.coalesce(tries.c.provider_id, TABLE.c.provider_id), transport=tries.c.transport
+            provider_id=func.coalesce(tries.c.provider_id, TABLE.c.provider_id),
+            transport=func.coalesce(tries.c.transport, bindparam("way")),
         )
     )
     noted = insert(DeliveryEventRow).from_select(

@@ -69,7 +69,7 @@ def ids_as_value(dialect: str, ids: Iterable[int]) -> str | list[int]:
     return as_value({"id": id_} for id_ in ids) if dialect == "sqlite" else list(ids)
 
 
-def instants_for(dialect: Dialect) -> Callable[[datetime | None], str | None]:
+def instants_for(dialect: Dialect) -> Callable[[datetime], str]:
     """Return what writes an instant into a row as the database keeps it."""
     as_kept = cast("Callable[[datetime], object]", UtcDateTime().bind_processor(dialect))
-    return lambda instant: None if instant is None else str(as_kept(instant))
+    return lambda instant: str(as_kept(instant))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -47,6 +48,20 @@ def drain(runtime: Runtime, transport: Transport, *, stop: Callable[[], bool] = 
     Any number of threads and processes may do this at once.
     """
     return _Sender(runtime, transport).send_all(stop)
+
+
+def drain_together(
+    pool: ThreadPoolExecutor,
+    threads: int,
+    runtime: Runtime,
+    transport: Transport,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Drain with so many threads of a pool; return how many tries they made, when the last has ended."""
+    done = [pool.submit(drain, runtime, transport, stop=stop) for _ in range(threads)]
+    wait(done)
+    return sum(one.result() for one in done)
 
 
 class _Bodies:

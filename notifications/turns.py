@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Condition, Lock
@@ -62,9 +62,11 @@ class Desk:
         self._is_writing = False
         self._waiting: list[Turn] = []
         self._seats = 0
-        #: Leased and not handed out, most urgent first; and since when.
-        self._stock: deque[Claim] = deque()
-        self._claimed_at: datetime | None = None
+        #: Leased and not handed out, with the instant of the claim: the oldest first, of one claim the most urgent.
+        self._stock: deque[tuple[datetime, Claim]] = deque()
+        #: Whether the last claim found all that was due.
+        self._is_last = True
+        self._claiming = Lock()
         #: Whether anything went through since that was last noted.
         self._went = False
 
@@ -114,6 +116,8 @@ class Desk:
                 with self._changed:
                     self._is_writing = False
                     self._changed.notify_all()
+            if turn.batch:
+                self._claim_ahead(runtime)
         if turn.at is None:
             raise turn.error or RuntimeError("the turn was not written")
         return turn.batch, turn.at
@@ -130,7 +134,7 @@ class Desk:
             stopping.note_trouble(session, self._channel, words=words, is_config=is_config, now=now)
 
     def _empty_stock(self) -> list[int]:
-        ids = [found.id for found in self._stock]
+        ids = [found.id for _, found in self._stock]
         self._stock.clear()
         return ids
 
@@ -156,11 +160,23 @@ class Desk:
             outcome.failure is None for turn in turns for _, outcome in turn.results
         )
 
+    def _claim_ahead(self, runtime: Runtime) -> None:
+        """Claim while others send, where much is due: nobody has to wait for it later."""
+        with self._changed:
+            wanted = 0 if self._is_last else 2 * self._batch_size * self._seats
+        # This thread's own batch is marked as *sending*: it has to go out. Who needs a claim next sees the error.
+        with suppress(Exception):
+            self._restock(wanted, runtime)
+
     def _restock(self, wanted: int, runtime: Runtime) -> None:
         """Claim anew when there is less in stock than is wanted, or what is there was claimed too long ago."""
+        with self._claiming:
+            self._claim(wanted, runtime)
+
+    def _claim(self, wanted: int, runtime: Runtime) -> None:
         now = runtime.clock()
         with self._changed:
-            is_old = self._claimed_at is None or now - self._claimed_at > PATIENCE
+            is_old = bool(self._stock) and now - self._stock[0][0] > PATIENCE
             if not wanted or (len(self._stock) >= wanted and not is_old):
                 return
             left = self._empty_stock() if is_old else []
@@ -172,24 +188,27 @@ class Desk:
                 stopping.all_is_well(session, self._channel)
             found = claims.claim(session, self._channel, owner=self._owner, limit=limit, now=now)
         with self._changed:
-            self._stock.extend(found)
-            self._claimed_at = now
+            self._stock.extend((now, one) for one in found)
+            self._is_last = len(found) < limit
 
     def _hand_out(self, count: int) -> Sequence[Claim]:
         with self._changed:
-            return [self._stock.popleft() for _ in range(min(count, len(self._stock)))]
+            return [self._stock.popleft()[1] for _ in range(min(count, len(self._stock)))]
 
-    def _write(self, turns: Sequence[tuple[Turn, Sequence[Claim]]], runtime: Runtime) -> None:
+    def _write(
+        self, turns: Sequence[tuple[Turn, Sequence[Claim]]], runtime: Runtime, *, again: bool = False
+    ) -> None:
         now = runtime.clock()
         try:
             with runtime.database.write() as session:
                 marked = self._write_down(session, turns, now)
         except Exception as error:
             is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-            if len(turns) > 1 and not is_lost:
-                # One of them cannot be written: the others are not to pay for it.
+            if not again and not is_lost:
+                # One of them cannot be written, and the others are not to pay for it; or somebody else who writes
+                # to these rows came first.
                 for one in turns:
-                    self._write([one], runtime)
+                    self._write([one], runtime, again=True)
                 return
             for turn, _ in turns:
                 turn.error = error

@@ -76,7 +76,7 @@ def scheduler(runtime: Runtime) -> None:
     type=click.IntRange(min=1),
     default=os.cpu_count() or 1,
     show_default="the processors of this machine",
-    help="How many processes, each with a connection to the relay.",
+    help="How many processes, each with up to eight connections to the relay.",
 )
 @click.pass_obj
 def worker(runtime: Runtime, concurrency: int) -> None:

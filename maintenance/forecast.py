@@ -77,10 +77,13 @@ def hull(plan: Plan, now: datetime | None = None) -> Interval | None:
     """Return from when to when anything of the plan goes on, work without an impact too; None if nothing."""
     start = end = None
     for phase in plan.phases:
-        begins = phase.started_at or phase.start
-        ends = phase.ended_at or max(phase.end, begins)
-        if now is not None and phase.is_open and now >= ends:
-            ends = now + timedelta(seconds=1)
+        begins, ends = phase.start, phase.end
+        # Most phases have not begun: ten thousand plans are looked through for each check.
+        if phase.started_at is not None or phase.ended_at is not None:
+            begins = phase.started_at or phase.start
+            ends = phase.ended_at or max(phase.end, begins)
+            if now is not None and phase.is_open and now >= ends:
+                ends = now + timedelta(seconds=1)
         if start is None or begins < start:
             start = begins
         if end is None or ends > end:

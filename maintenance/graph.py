@@ -123,25 +123,33 @@ def build(
     """Return the graph of these systems; members that are not among them never fail."""
     graph = Graph()
     count = len(codes)
-    needs_from, recovery = _read(graph, codes, needs_of, recovery_of)
+    graph.index = {code: position for position, code in enumerate(codes)}
+    needs_from, recovery = _read(graph, needs_of, recovery_of)
     sizes = np.diff(graph.members_from)
-    owners = np.repeat(np.repeat(np.arange(count), np.diff(needs_from)), sizes)
+    owners = np.repeat(np.repeat(np.arange(count, dtype=np.int32), np.diff(needs_from)), sizes)
     known = graph.members < count
-    # Each dependant once: together they are one number, which is sorted.
-    edges = np.unique(graph.members[known].astype(np.int64) * count + owners[known])
-    sources, targets = np.divmod(edges, max(count, 1))
-    circle_of, circles = _circles(count, sources, targets)
+    # Each dependant once: who is needed and who needs it make one number, which is sorted.
+    edges = graph.members[known].astype(np.int64) * count + owners[known]
+    edges.sort()
+    edges = edges[np.diff(edges, prepend=-1) > 0]
+    sources, targets = ((edges // max(count, 1)).astype(np.int32), (edges % max(count, 1)).astype(np.int32))
+    del owners, known, edges
     gains = np.array(graph.recoveries)[recovery]
-    for circle in circles:
-        gains[circle[0]] = gains[circle].max()
-    level, graph.longest_tail = _levels(circle_of, sources, targets, gains)
+    level, graph.longest_tail = _levels(np.arange(count), sources, targets, gains)
+    circles = _circles(sources, targets, np.flatnonzero(level < 0))
+    if circles:
+        circle_of = np.arange(count)
+        for circle in circles:
+            circle_of[circle] = circle[0]
+            gains[circle[0]] = gains[circle].max()
+        level, graph.longest_tail = _levels(circle_of, sources, targets, gains)
     level[np.bincount(sources, minlength=count) == 0] = level.max(initial=0) + 1
     order = np.argsort(level, kind="stable")
     number = np.full(count + 1, count, np.int32)
     number[order] = np.arange(count)
     graph.levels = [*(np.flatnonzero(np.diff(level[order], prepend=-1))).tolist(), count]
     graph.codes = [codes[position] for position in order.tolist()]
-    graph.index = {code: i for i, code in enumerate(graph.codes)}
+    graph.index.update(zip(codes, number.tolist(), strict=False))
     graph.recovery_of = recovery[order]
     _renumber(graph, needs_from, order, number)
     sources, targets = number[sources], number[targets]
@@ -162,28 +170,24 @@ def _begins(counts: Numbers) -> Numbers:
 
 
 def _read(
-    graph: Graph,
-    codes: Sequence[str],
-    needs_of: Callable[[str], Iterable[GivenNeed]],
-    recovery_of: Callable[[str], int],
+    graph: Graph, needs_of: Callable[[str], Iterable[GivenNeed]], recovery_of: Callable[[str], int]
 ) -> tuple[Numbers, Numbers]:
     """Fill in the needs, systems still numbered as given; return where each system's begin, and its recovery."""
-    before = {code: position for position, code in enumerate(codes)}
-    unknown = len(codes)
+    position, unknown = graph.index.get, len(graph.index)
     rules: dict[Rule, int] = {}
     recoveries: dict[int, int] = {0: 0}
     counts, sizes, needed, members = array("i"), array("i"), array("i"), array("i")
     recovery = array("i")
-    for code in codes:
+    for code in graph.index:
         already = len(needed)
         all_of: dict[int, None] = {}
         for of, at_least, otherwise in needs_of(code):
             if otherwise == _OUTAGE and at_least == len(of):
-                all_of.update((before.get(m, unknown), None) for m in of)
+                all_of.update((position(m, unknown), None) for m in of)
                 continue
             needed.append(rules.setdefault((at_least, otherwise), len(rules) + 1))
             sizes.append(len(of))
-            members.extend([before.get(m, unknown) for m in of])
+            members.extend([position(m, unknown) for m in of])
         for member in all_of:
             needed.append(0)
             sizes.append(1)
@@ -235,28 +239,20 @@ def _levels(circle_of: Numbers, sources: Numbers, targets: Numbers, gains: Numbe
     return level[circle_of], int(tails.max(initial=0))
 
 
-def _circles(count: int, sources: Numbers, targets: Numbers) -> tuple[Numbers, list[list[int]]]:
-    """Return for each system one that stands for its circle (itself, mostly), and the circles."""
-    circle_of = np.arange(count)
-    looped = sources[sources == targets]
-    level, _ = _levels(circle_of, sources, targets, np.zeros(count, np.int64))
-    left = np.flatnonzero(level < 0)
-    circles = [[i] for i in looped.tolist()]
+def _circles(sources: Numbers, targets: Numbers, left: Numbers) -> list[list[int]]:
+    """Return the systems that stand in circles together; those of two or more are among `left`."""
+    circles: list[list[int]] = []
     if len(left):
-        place = np.full(count, -1)
+        place = np.full(int(max(sources.max(), targets.max())) + 1, -1)
         place[left] = np.arange(len(left))
         inside = (place[sources] >= 0) & (place[targets] >= 0)
         needed: list[list[int]] = [[] for _ in left]
-        for source, target in zip(
-            place[sources[inside]].tolist(), place[targets[inside]].tolist(), strict=True
-        ):
+        edges = zip(place[sources[inside]].tolist(), place[targets[inside]].tolist(), strict=True)
+        for source, target in edges:
             needed[target].append(source)
-        together = [left[component].tolist() for component in _components(needed)]
-        found = {i for component in together for i in component}
-        circles = [circle for circle in circles if circle[0] not in found] + together
-    for circle in circles:
-        circle_of[circle] = circle[0]
-    return circle_of, circles
+        circles = [left[component].tolist() for component in _components(needed)]
+    found = {i for circle in circles for i in circle}
+    return circles + [[i] for i in sources[sources == targets].tolist() if i not in found]
 
 
 def _components(needed: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
+import numpy as np
+import numpy.typing as npt
+
+from maintenance.arrays import Numbers
 from maintenance.catalogue import Catalogue, System, Volume
 from maintenance.interventions import Window
-from maintenance.lines import DEGRADED, OUTAGE, Line, tick_of
+from maintenance.lines import DEGRADED, OUTAGE, tick_of
 from maintenance.texts import Text
 from maintenance.windows import zone
 
+Amounts = npt.NDArray[np.float64]
 #: A volume `per_month` is spread over thirty days.
 HOURS_PER_MONTH = 720
 #: Rates are constant in each quarter of an hour: every zone's offset is a multiple of it.
@@ -87,16 +92,14 @@ class Clock:
         quarters = (
             profile.factor((first + _QUARTER * n).astimezone(there)) / 4 for n in range(max(count, 1))
         )
-        self._first = tick_of(first)
-        self._sums = list(accumulate(quarters, initial=0.0))
+        self._sums = np.fromiter(accumulate(quarters, initial=0.0), float)
+        # A float holds the microseconds of the next two centuries exactly.
+        self._ticks = float(tick_of(first)) + _TICKS_PER_QUARTER * np.arange(len(self._sums))
 
-    def at(self, tick: int) -> float:
-        """Return the average hours from the start until then."""
-        quarter, rest = divmod(tick - self._first, _TICKS_PER_QUARTER)
-        before = self._sums[quarter]
-        if not rest:
-            return before
-        return before + (self._sums[quarter + 1] - before) * rest / _TICKS_PER_QUARTER
+    def at(self, ticks: Numbers) -> Amounts:
+        """Return the average hours from the start until each instant; none before the start and after the end."""
+        hours: Amounts = np.interp(ticks, self._ticks, self._sums)
+        return hours
 
 
 def counted_volumes(catalogue: Catalogue, codes: Iterable[str]) -> dict[str, Volume]:
@@ -123,7 +126,8 @@ def harm_of(
         key = (profile, window.start, window.end)
         if key not in hours:
             clock = Clock(profile, catalogue.timezone, window.start, window.end)
-            hours[key] = clock.at(tick_of(window.end)) - clock.at(tick_of(window.start))
+            begun, ended = clock.at(np.array([tick_of(window.start), tick_of(window.end)])).tolist()
+            hours[key] = ended - begun
         harm = hours[key] * weight * weights.per_hour(system, system.volume)
         found[system.volume.unit] = found.get(system.volume.unit, 0.0) + harm
     return found
@@ -137,12 +141,3 @@ def two_figures(amount: float) -> int:
     """
     whole = round(amount)
     return round(whole, 2 - len(str(abs(whole)))) if abs(whole) >= 100 else whole
-
-
-def weighted_hours(line: Line, clock: Clock, weights: Weights) -> float:
-    """Return the average hours of a line, each with the weight of its impact."""
-    return sum(
-        weights.of_impact(impact) * (clock.at(end) - clock.at(start))
-        for start, end, impact in line
-        if impact >= DEGRADED
-    )

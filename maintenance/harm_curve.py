@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from maintenance.catalogue import Catalogue
 from maintenance.harm import Clock, Profile, Weights, counted_volumes, weights_of
 from maintenance.interventions import Plan
@@ -61,22 +63,12 @@ def harm_curve(
         for terms in factors.values()
         for profile, _ in terms
     }
-    curves = [
-        Curve(
-            unit,
-            starts,
-            tuple(
-                max(
-                    0.0,
-                    sum(
-                        factor * clocks[p].at(tick_of(start) + offset)
-                        for (p, offset), factor in terms.items()
-                    ),
-                )
-                for start in starts
-            ),
-        )
-        for unit, terms in factors.items()
-    ]
+    ticks = np.array([tick_of(start) for start in starts])
+    curves = []
+    for unit, terms in factors.items():
+        amounts = np.zeros(len(ticks))
+        for (profile, offset), factor in terms.items():
+            amounts += factor * clocks[profile].at(ticks + offset)
+        curves.append(Curve(unit, starts, tuple(np.maximum(amounts, 0.0).tolist())))
     found = max(curves, key=lambda curve: max(curve.amounts) / max(monthly[curve.unit], 1.0))
     return found if max(found.amounts) >= 0.5 else None

@@ -6,11 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from maintenance.arrays import Numbers, alike
 from maintenance.catalogue import Impact
 from maintenance.causes import explained
 from maintenance.interventions import Plan, Window
-from maintenance.lines import DEGRADED, OUTAGE, Line, instant_of, overlay, tick_of
+from maintenance.lines import DEGRADED, OUTAGE, Line, instant_of, tick_of
 from maintenance.propagation import Spread
+from maintenance.sweeping import Counts, Stretches, swept
+
+_APART = OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def joint_losses(plan: Plan, alone: Spread, by_others: Spread, together: Spread)
         by_others: What they do without it.
         together: What all of them do.
     """
-    lost = dict(_lost(together, alone, by_others))
+    lost = _lost(together, alone, by_others)
     graph = together.graph
     groups: dict[tuple[int, int, int, tuple[str, ...]], list[int]] = {}
     origins = [i for i in lost if not any(m in lost for _, members in graph.needs(i) for m in members)]
@@ -67,39 +73,52 @@ def joint_losses(plan: Plan, alone: Spread, by_others: Spread, together: Spread)
         )
 
 
-def loses_service(alone: Spread, by_others: Spread, together: Spread) -> bool:
-    """Return whether anything goes into OUTAGE only because the plan and others meet; names no reasons."""
-    return any(impact == OUTAGE for _, line in _lost(together, alone, by_others) for _, _, impact in line)
+def service_lost(together: Spread, alone: Spread, by_others: Spread) -> Numbers:
+    """Return when anything is in OUTAGE only because the plan and others meet: the starts of such stretches."""
+    _, _, stretches = _lost_by_kind(together, alone, by_others)
+    starts: Numbers = stretches[stretches[:, 2] == OUTAGE, 0]
+    return starts
 
 
-def _lost(together: Spread, alone: Spread, by_others: Spread) -> Iterator[tuple[int, Line]]:
-    """Yield each system that is worse off, with the stretches in which it is, at DEGRADED or worse."""
-    known: dict[tuple[int, int, int], Line] = {}
-    of_alone, of_others = alone.reached.get, by_others.reached.get
-    for i, number in together.reached.items():
-        key = (number, of_alone(i, 0), of_others(i, 0))
-        line = known.get(key)
-        if line is None:
-            apart = overlay(alone.lines[key[1]], by_others.lines[key[2]])
-            line = known[key] = tuple(_worse(together.lines[number], apart))
-        if line:
-            yield i, line
+def _lost(together: Spread, alone: Spread, by_others: Spread) -> dict[int, Line]:
+    """Return each system that is worse off, with the stretches in which it is, at DEGRADED or worse."""
+    kinds, rows, stretches = _lost_by_kind(together, alone, by_others)
+    lines: dict[int, list[tuple[int, int, int]]] = {}
+    for kind, (start, end, impact) in zip(rows.tolist(), stretches.tolist(), strict=True):
+        lines.setdefault(kind, []).append((start, end, impact))
+    hit = np.isin(kinds, rows)
+    systems = zip(together.systems[hit].tolist(), kinds[hit].tolist(), strict=True)
+    return {i: tuple(lines[kind]) for i, kind in systems}
 
 
-def _worse(line: Line, than: Line) -> Iterator[tuple[int, int, int]]:
-    """Yield the stretches at DEGRADED or worse in which one line is above the other."""
-    for start, end, impact in line:
-        if impact < DEGRADED:
-            continue
-        at = start
-        for a, b, _ in (stretch for stretch in than if stretch[2] >= impact):
-            if b <= at or a >= end:
-                continue
-            if a > at:
-                yield at, a, impact
-            at = max(at, b)
-        if at < end:
-            yield at, end, impact
+def _lost_by_kind(together: Spread, alone: Spread, by_others: Spread) -> tuple[Numbers, Numbers, Stretches]:
+    """Return the kind of each system of `together`, and what is lost: the stretches of each kind."""
+    systems = together.systems
+    numbers = together.numbers, alone.everywhere()[systems], by_others.everywhere()[systems]
+    bound = max(len(spread.lines) for spread in (together, alone, by_others))
+    apart = np.column_stack(numbers[1:]).ravel()
+    kinds, examples = alike(numbers[0], np.full(len(systems), 2), apart, bound)
+    rows, stretches = [], []
+    # What each does apart counts as impacts of its own, three above.
+    for spread, of_systems, above in zip(
+        (together, alone, by_others), numbers, (0, _APART, _APART), strict=True
+    ):
+        counts, where, flat = spread.store.stretches(of_systems[examples])
+        rows.append(np.repeat(np.arange(len(examples)), counts))
+        stretches.append(flat[where] + (0, 0, above))
+    return kinds, *swept(np.concatenate(rows), np.concatenate(stretches), _worse)
+
+
+def _worse(_: Numbers, counted: Counts) -> Numbers:
+    """Return the impact together where it is worse than apart, at DEGRADED or worse."""
+    lost = np.zeros(len(counted[0]), np.int64)
+    for impact in (DEGRADED, OUTAGE):
+        no_better = sum(
+            counted[level + _APART] for level in range(impact, OUTAGE + 1) if level + _APART < len(counted)
+        )
+        here = (counted[impact] > 0) & (no_better == 0)
+        lost[here] = impact
+    return lost
 
 
 def _downstream(together: Spread, first: Sequence[int], lost: dict[int, Line]) -> list[int]:

@@ -11,7 +11,7 @@ from maintenance.arrays import Numbers
 
 #: Start, end and impact of each stretch, one below the other.
 Stretches = npt.NDArray[np.int64]
-#: By impact, how many stretches of it go on; nothing at 0.
+#: By impact, how many stretches of it go on; nothing at 0; up to 3 at least, else up to the greatest that occurs.
 Counts = Sequence[Numbers]
 
 
@@ -22,7 +22,7 @@ def swept(
 
     Args:
         rows: The row in which each stretch stands.
-        stretches: Of any length above zero; those of a row may overlap.
+        stretches: Of any length above zero, with impacts up to 7; those of a row may overlap.
         decide: Is given the rows of some instants and what is counted there, and returns the impacts;
             where nothing goes on it must be 0.
     """
@@ -31,7 +31,7 @@ def swept(
     origin = int(stretches[:, 0].min())
     # An instant, a row, what begins or ends there: one number, so that sorting these sorts everything.
     width = (int(stretches[:, 1].max()) - origin).bit_length()
-    at_once = 1 << (60 - width)
+    at_once = 1 << (59 - width)
     found = []
     for first in range(0, int(rows.max()) + 1, at_once):
         here = (rows >= first) & (rows < first + at_once)
@@ -50,17 +50,17 @@ def _swept(
     base, impacts = (rows - first) << width, stretches[:, 2] << 1
     changes = np.concatenate(
         [
-            (base + (stretches[:, 0] - origin)) << 3 | impacts | 1,
-            (base + (stretches[:, 1] - origin)) << 3 | impacts,
+            (base + (stretches[:, 0] - origin)) << 4 | impacts | 1,
+            (base + (stretches[:, 1] - origin)) << 4 | impacts,
         ]
     )
     changes.sort()
-    moments, kinds = changes >> 3, changes & 7
+    moments, kinds = changes >> 4, changes & 15
     # What goes on after the last change of a moment goes on until the next one.
     last = np.flatnonzero(np.diff(moments, append=-1))
     moments = moments[last]
     counted = [moments]
-    for impact in (1, 2, 3):
+    for impact in range(1, max(4, int(stretches[:, 2].max()) + 1)):
         steps = (kinds == (impact << 1 | 1)).astype(np.int32) - (kinds == impact << 1)
         counted.append(np.cumsum(steps)[last])
     row_of = (moments >> width) + first

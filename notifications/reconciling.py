@@ -100,7 +100,8 @@ def _questions(
             *conditions,
             last_heard <= now - silent_for,
         )
-        .order_by(DeliveryRow.tried_at)
+        # Who has waited longest, so that messages which nobody knows keep no others from being asked about.
+        .order_by(last_heard, DeliveryRow.tried_at)
         .limit(AT_ONCE)
     )
     with runtime.database.read() as session:

@@ -12,7 +12,7 @@ from maintenance.settings import Settings
 from notifications import channels
 from notifications.channels.parcels import Transport
 from notifications.channels.sms import TwilioTransport, read_account
-from notifications.reconciling import ask_providers
+from notifications.reconciling import AT_ONCE, ask_providers
 from notifications.retries import State
 from notifications.sending import send_due
 from tests import ledgers
@@ -54,6 +54,27 @@ def tell(runtime: Runtime, ways: Mapping[str, Transport], clock: MovedClock) -> 
 def state_of(runtime: Runtime, delivery_id: int) -> State:
     (state,) = ledgers.states(runtime.database, [delivery_id])
     return state
+
+
+def test_messages_that_nobody_knows_do_not_keep_others_from_being_asked_about(
+    through_twilio: Runtime, ways: Mapping[str, Transport], stand_in: TwilioStandIn, clock: MovedClock
+) -> None:
+    stand_in.clock = clock
+    unknown = [f"+3519200000{number:02}" for number in range(AT_ONCE)]
+    for number in unknown:
+        stand_in.answer_next(number, refused(503, 20503))
+        ledgers.queue(through_twilio.database, [number], now=clock(), channel="sms")
+        send_due(through_twilio, ways)
+        # Doubts in a row make the channel rest.
+        clock.move_on(minutes=6)
+    stand_in.answer_next(NUMBER, LOST_ANSWER)
+    delivery_id = tell(through_twilio, ways, clock)
+
+    for _ in range(2):
+        clock.move_on(minutes=2)
+        ask_providers(through_twilio, ways)
+
+    assert state_of(through_twilio, delivery_id) is State.ACCEPTED
 
 
 def test_a_message_whose_answer_was_lost_is_found_and_not_sent_again(

@@ -23,7 +23,17 @@ from maintenance.settings import Settings
 from notifications import deputies, reach
 from notifications.contacts import Reader
 from notifications.deputies import Told, concerns, entries_for
-from notifications.escalation import ESCALATED, Rung, Way, next_look, next_rung, patience, useful_until
+from notifications.escalation import (
+    ESCALATED,
+    LATE,
+    LEAST_PATIENCE,
+    Rung,
+    Way,
+    next_look,
+    next_rung,
+    patience,
+    useful_until,
+)
 from notifications.messages import Composed, compose, for_operators
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RungRow
 from notifications.queries import site_of, story_of
@@ -98,8 +108,9 @@ def _look(session: Session, notice: NoticeRow, settings: Settings, now: datetime
     until = useful_until(kind, left_at=left_at, expires_at=notice.expires_at, starts=starts)
     wait = patience(notice.priority, left_at=left_at, until=until)
     look = _Look(notice.escalate_at, None, until)
-    is_ladder, is_early = kind in ESCALATED and now < until, now < left_at + wait
-    standings = reach.standings(session, notice.id) if is_ladder and not is_early else {}
+    is_ladder = kind in ESCALATED and now < until
+    put_off = _put_off(now, max(notice.escalate_at or now, left_at + wait))
+    standings = reach.standings(session, notice.id) if is_ladder and put_off is None else {}
     missed = {pair: standing for pair, standing in sorted(standings.items()) if standing.is_missed}
     earlier = deputies.told_before(session, notice)
     if earlier or missed:
@@ -108,12 +119,19 @@ def _look(session: Session, notice: NoticeRow, settings: Settings, now: datetime
         _follow(session, notice, story, look, earlier, now)
         _choose(session, notice, story, look, missed, settings, now)
         look.messages = _messages(story, notice, look.told.values(), now)
-    if is_ladder and is_early:
-        look.again = left_at + wait
+    if is_ladder and put_off is not None:
+        look.again = put_off
     elif is_ladder:
         is_open = bool(look.climbs) or any(standing.is_held for standing in standings.values())
         look.again = next_look(now, left_at=left_at, until=until, wait=wait, is_open=is_open)
     return look
+
+
+def _put_off(now: datetime, due: datetime) -> datetime | None:
+    """Return until when the ladder rests: it is too early, or nothing ran and what waits goes first; None: now."""
+    if now < due:
+        return due
+    return now + LEAST_PATIENCE if now > due + LATE else None
 
 
 # -- who is told instead -----------------------------------------------------------------------------

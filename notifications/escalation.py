@@ -34,6 +34,8 @@ PATIENCE = (
 PART_OF_USE = 4
 #: … but no less than this: a mail server may ask to try again in a minute.
 LEAST_PATIENCE = timedelta(minutes=5)
+#: A look that comes later than this finds messages that wait because nothing ran: they go first.
+LATE = timedelta(minutes=5)
 #: How often a notice is looked at that has reached everybody: mails come back late.
 LOOKS = 12
 #: How many contacts are told on their other channel at once.

@@ -90,7 +90,8 @@ def standings(session: Session, notice_id: int) -> dict[Pair, Standing]:
     )
     found: dict[Pair, Standing] = {}
     for message_id, first, entries, is_reached, is_held, is_owed in rows:
-        for entry in entries:
+        # Readers of no institution owe nobody that they read it.
+        for entry in (entry for entry in entries if entry["institution"]):
             pair = (entry["institution"], entry["audience"])
             one = found.setdefault(pair, Standing(entry["institution_name"]))
             one.is_reached |= is_reached

@@ -450,3 +450,16 @@ def test_patience_is_counted_from_when_the_notice_left(runtime: Runtime) -> None
     with runtime.database.read() as session:
         row = session.scalars(select(NoticeRow).where(NoticeRow.kind == "announcement")).one()
         assert row.escalate_at == runtime.clock() + timedelta(minutes=30)
+
+
+def test_installation_that_was_down_sends_what_waits_before_it_tells_others(runtime: Runtime) -> None:
+    jobs.tell(runtime)
+    mail = scripted("ward2@example.org")
+    pass_time(runtime, hours=2)
+
+    assert jobs.escalate(runtime) == 0, "nothing could have left meanwhile"
+    assert sorted(send(runtime, mail)) == ["desk@example.org", "ward2@example.org", "ward@example.org"]
+
+    pass_time(runtime, minutes=5)
+    assert jobs.escalate(runtime) == 1
+    assert rungs(runtime) == [("H2", 1, "operators", ["oncall@example.org"])]

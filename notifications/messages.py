@@ -116,6 +116,8 @@ def _environment(words: Words) -> Environment:
         loader=FileSystemLoader(_FOLDER),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        # Else each message asks the disk whether its templates are still the same.
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

@@ -70,7 +70,11 @@ class Situation:
     def may_name(self, code: str) -> bool:
         """Return whether this reader may be told the system by name."""
         system = self.story.catalogue.systems.get(code)
-        return bool(self.reader.institutions) or (system is not None and system.public)
+        return self._is_institutional or (system is not None and system.public)
+
+    @cached_property
+    def _is_institutional(self) -> bool:
+        return bool(self.reader.institutions)
 
     def short(self, code: str) -> str:
         """Return the code, or the kind where the name may not stand."""

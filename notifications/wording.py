@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -110,21 +110,21 @@ class Words:
         if zone_name in _ZONES:
             name = self.gettext(_ZONES[zone_name])
         else:
-            city = get_timezone_location(zone_name, locale=self.locale, return_city=True)
+            city = _city(zone_name, self.locale)
             name = self.gettext("%(city)s time", city=city)
         marks.pop(name, None)
         return f"{name} ({' → '.join(marks)})" if marks else name
 
     def city(self, zone_name: str) -> str:
         """Return the short name of a zone, for an SMS."""
-        return get_timezone_location(zone_name, locale=self.locale, return_city=True)
+        return _city(zone_name, self.locale)
 
     def moment(self, at: datetime, zone_name: str) -> str:
         """Return an instant written out, with its zone."""
         local = at.astimezone(zone(zone_name))
         return self.gettext(
             "%(date)s at %(time)s, %(zone)s",
-            date=format_date(local, "full", self.locale),
+            date=_full(local.date(), self.locale),
             time=_clock(local),
             zone=self.zone_name(zone_name, at),
         )
@@ -134,10 +134,10 @@ class Words:
         there = zone(zone_name)
         first, last = start.astimezone(there), end.astimezone(there)
         values = {
-            "date": format_date(first, "full", self.locale),
+            "date": _full(first.date(), self.locale),
             "start": _clock(first),
             "end": _clock(last),
-            "end_date": format_date(last, "full", self.locale),
+            "end_date": _full(last.date(), self.locale),
             "zone": self.zone_name(zone_name, start, end),
         }
         if first.date() == last.date():
@@ -161,6 +161,17 @@ class Words:
         if start.astimezone(there).date() == last.date():
             return f"{self.short_moment(start, zone_name)}–{_clock(last)}"
         return f"{self.short_moment(start, zone_name)}–{self.short_moment(end, zone_name)}"
+
+
+# The readers of a notice share its dates, and Babel takes its time for each.
+@lru_cache(maxsize=1024)
+def _full(day: date, locale: Locale) -> str:
+    return format_date(day, "full", locale)
+
+
+@lru_cache(maxsize=1024)
+def _city(zone_name: str, locale: Locale) -> str:
+    return get_timezone_location(zone_name, locale=locale, return_city=True)
 
 
 def _clock(local: datetime) -> str:

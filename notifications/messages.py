@@ -9,7 +9,8 @@ from functools import lru_cache
 from html import escape
 
 import css_inline
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.bccache import Bucket
 
 from maintenance.settings import ROOT
 from notifications import ical, sms_text
@@ -110,6 +111,25 @@ def _sms(facts: Facts) -> str:
     return text
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all languages: they look up their sentences when they are rendered."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the template's code, if it was compiled before."""
+        if code := self._kept.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the template's code."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+
+
 @lru_cache(maxsize=16)
 def _environment(words: Words) -> Environment:
     environment = Environment(
@@ -118,6 +138,7 @@ def _environment(words: Words) -> Environment:
         undefined=StrictUndefined,
         # Else each message asks the disk whether its templates are still the same.
         auto_reload=False,
+        bytecode_cache=_compiled,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

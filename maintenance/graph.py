@@ -48,6 +48,8 @@ class Graph:
     members_from: Numbers = field(default_factory=_none)
     members: Numbers = field(default_factory=_none)
     rules: list[Rule] = field(default_factory=lambda: [(1, _OUTAGE)])
+    #: The four arrays of needs again, in which single numbers are found faster.
+    views: tuple[memoryview, ...] = ()
     #: By system: its position in `recoveries`, which are microseconds; the first is none.
     recovery_of: Numbers = field(default_factory=_none)
     recoveries: list[int] = field(default_factory=lambda: [0])
@@ -80,9 +82,10 @@ class Graph:
         """Return the needs of a system: the rule and the members of each."""
         all_of: list[int] = []
         found: list[tuple[Rule, tuple[int, ...]]] = []
-        for need in range(self.needs_from[i], self.needs_from[i + 1]):
-            members = self.members[self.members_from[need] : self.members_from[need + 1]].tolist()
-            if rule := self.need_rules[need]:
+        needs_from, rules, members_from, of = self.views
+        for need in range(needs_from[i], needs_from[i + 1]):
+            members = of[members_from[need] : members_from[need + 1]].tolist()
+            if rule := rules[need]:
                 found.append((self.rules[rule], tuple(members)))
             else:
                 all_of += members
@@ -209,6 +212,9 @@ def _renumber(graph: Graph, needs_from: Numbers, order: Numbers, number: Numbers
     graph.members = number[graph.members[spans(graph.members_from[needs], sizes)]]
     graph.needs_from, graph.members_from = _begins(counts), _begins(sizes)
     graph.need_rules = graph.need_rules[needs]
+    graph.views = tuple(
+        each.data for each in (graph.needs_from, graph.need_rules, graph.members_from, graph.members)
+    )
 
 
 def _levels(circle_of: Numbers, sources: Numbers, targets: Numbers, gains: Numbers) -> tuple[Numbers, int]:

@@ -6,7 +6,6 @@ The same rules stand here twice, once for a few lines (through `lines`) and once
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain, pairwise
 
 import numpy as np
@@ -35,6 +34,7 @@ class LineStore:
         self.rules = rules
         self.lines: list[Line] = [()]
         self._numbers: dict[Line, int] = {(): 0}
+        self._packed: dict[bytes, int] = {b"": 0}
         self._worse: dict[tuple[int, int], int] = {}
         self._needs: dict[tuple[int, ...], int] = {}
         self._longer: dict[tuple[int, int], int] = {}
@@ -176,7 +176,14 @@ class LineStore:
 
     def _numbered(self, count: int, rows: Numbers, stretches: Stretches) -> Numbers:
         """Return the number of each row's line; its stretches stand together, in order."""
-        values = list(zip(*(column.tolist() for column in stretches.T), strict=True))
-        begins = np.searchsorted(rows, np.arange(count + 1)).tolist()
-        lines: Iterable[Line] = (tuple(values[a:b]) for a, b in pairwise(begins))
-        return np.fromiter(map(self.number, lines), np.int64, count)
+        packed, size = np.ascontiguousarray(stretches).tobytes(), stretches.itemsize * 3
+        begins = (np.searchsorted(rows, np.arange(count + 1)) * size).tolist()
+        return np.fromiter(map(self._unpacked, (packed[a:b] for a, b in pairwise(begins))), np.int64, count)
+
+    def _unpacked(self, packed: bytes) -> int:
+        """Return the number of a line given as bytes: comparing these is faster than making the line."""
+        number = self._packed.get(packed)
+        if number is None:
+            stretches = np.frombuffer(packed, np.int64).reshape(-1, 3).tolist()
+            number = self._packed[packed] = self.number(tuple((s, e, impact) for s, e, impact in stretches))
+        return number

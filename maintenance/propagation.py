@@ -72,9 +72,7 @@ class Spread:
         """Return every window as values: system, impact, start, end."""
         counts, where, flat = self.store.stretches(self.numbers)
         known = {tick: instant_of(tick) for tick in set(flat[:, :2].ravel().tolist())}
-        instants = np.array(
-            [[known[start], known[end]] for start, end in flat[:, :2].tolist()], object
-        ).reshape(-1, 2)
+        starts, ends = (np.array([known[tick] for tick in flat[:, n].tolist()], object) for n in (0, 1))
         impacts = np.array([*Impact], object)[flat[where, 2]]
         codes = self.graph.codes
         with uncollected():
@@ -82,7 +80,8 @@ class Spread:
                 zip(
                     [codes[i] for i in np.repeat(self.systems, counts).tolist()],
                     impacts.tolist(),
-                    *instants[where].T.tolist(),
+                    starts[where].tolist(),
+                    ends[where].tolist(),
                     strict=True,
                 )
             )
@@ -134,8 +133,7 @@ class _Run:
         #: By system the number of what its dependants feel; an array, and the same as a view for single ones.
         self.state = graph.borrow()
         self.feels = self.state.data
-        self.needs_from, self.rules = graph.needs_from.data, graph.need_rules.data
-        self.members_from, self.members = graph.members_from.data, graph.members.data
+        self.needs_from, self.rules, self.members_from, self.members = graph.views
         self.dependants_from, self.dependants = graph.dependants_from.data, graph.dependants_of.data
         self.recovery = graph.recovery_of.data
         self.found: list[tuple[Numbers, Numbers]] = []
@@ -238,10 +236,10 @@ class _Run:
         failing = made > 0
         owners = np.repeat(np.arange(len(systems)), counts)[failing]
         # In order and each once, so that systems with equal lines in another order are alike.
-        bound = len(self.store.lines)
-        keys = np.sort(owners * bound + made[failing])
+        width = len(self.store.lines).bit_length()
+        keys = np.sort(owners << width | made[failing])
         keys = keys[np.diff(keys, prepend=-1) > 0]
-        owners, made = np.divmod(keys, bound)
+        owners, made = keys >> width, keys & (1 << width) - 1
         counts = np.bincount(owners, minlength=len(systems))
         works = np.zeros(len(systems), np.int64)
         worked_on = [i for i in self.jobs if i in here]
@@ -265,7 +263,9 @@ class _Run:
         owners = np.repeat(np.arange(len(others)), sizes)
         sick = feels > 0
         bound = len(self.store.lines)
-        owners, feels = np.divmod(np.sort(owners[sick] * bound + feels[sick]), bound)
+        width = bound.bit_length()
+        keys = np.sort(owners[sick] << width | feels[sick])
+        owners, feels = keys >> width, keys & (1 << width) - 1
         counts = np.bincount(owners, minlength=len(others))
         made[others] = 0
         failing = np.flatnonzero(counts)

@@ -38,7 +38,7 @@ from notifications.channels.parcels import Outcome
 from notifications.models import DeliveryEventRow, DeliveryRow, RecipientRow, SuppressionRow
 from notifications.queries import in_states
 from notifications.retries import UNFINISHED, FailureClass, State, after_failure
-from notifications.row_sets import among, as_value, ids_as_value, instants_for, rows_of
+from notifications.row_sets import as_value, instants_for, rows_of
 
 #: An ambiguous mail is sent again after that: time for a server in trouble to come back.
 RESEND_AFTER = timedelta(seconds=15)
@@ -107,10 +107,8 @@ def record(
     connection = session.connection()
     instant = instants_for(connection.dialect)
     tries = as_value(_tried(found, outcome, now, instant) for found, outcome in results)
-    dialect = connection.dialect.name
-    recorded, noted = _recording(dialect)
-    ids = ids_as_value(dialect, (found.id for found, _ in results))
-    connection.execute(recorded, {"tries": tries, "ids": ids, "owner": owner, "way": transport, "now": now})
+    recorded, noted = _recording(connection.dialect.name)
+    connection.execute(recorded, {"tries": tries, "owner": owner, "way": transport, "now": now})
     connection.execute(noted, {"tries": tries, "now": now})
     for found, outcome in results:
         if outcome.failure in _SUPPRESSING:
@@ -181,7 +179,7 @@ def _recording(dialect: str) -> tuple[Update, Insert]:
     }
     recorded = (
         update(TABLE)
-        .where(TABLE.c.id == tries.c.id, among(dialect, TABLE.c.id, "ids"))
+        .where(TABLE.c.id == tries.c.id)
         .values({name: case((ours, value), else_=TABLE.c[name]) for name, value in changed.items()})
         .values(
             provider_id=func.coalesce(tries.c.provider_id, TABLE.c.provider_id),

@@ -170,16 +170,23 @@ class Desk:
 
     def _restock(self, wanted: int, runtime: Runtime) -> None:
         """Claim anew when there is less in stock than is wanted, or what is there was claimed too long ago."""
-        with self._claiming:
-            self._claim(wanted, runtime)
+        if self._needs(wanted, runtime.clock()):
+            with self._claiming:
+                # Another may have claimed while this one waited.
+                now = runtime.clock()
+                if self._needs(wanted, now):
+                    self._claim(runtime, now)
 
-    def _claim(self, wanted: int, runtime: Runtime) -> None:
-        now = runtime.clock()
+    def _needs(self, wanted: int, now: datetime) -> bool:
         with self._changed:
-            is_old = bool(self._stock) and now - self._stock[0][0] > PATIENCE
-            if not wanted or (len(self._stock) >= wanted and not is_old):
-                return
-            left = self._empty_stock() if is_old else []
+            return wanted > 0 and (len(self._stock) < wanted or self._is_old(now))
+
+    def _is_old(self, now: datetime) -> bool:
+        return bool(self._stock) and now - self._stock[0][0] > PATIENCE
+
+    def _claim(self, runtime: Runtime, now: datetime) -> None:
+        with self._changed:
+            left = self._empty_stock() if self._is_old(now) else []
             limit = BATCHES_PER_CLAIM * self._batch_size * self._seats
             went, self._went = self._went, False
         with runtime.database.write() as session:

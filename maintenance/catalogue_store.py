@@ -34,6 +34,8 @@ _V = TypeVar("_V")
 _loaded: WeakKeyDictionary[Engine, Catalogue] = WeakKeyDictionary()
 #: Set on a session that wrote the catalogue: what it reads may yet be rolled back, so nobody else may see it.
 _WRITTEN = "catalogue_written"
+#: Rows that are written together.
+_AT_ONCE = 5000
 
 
 def catalogue_version(session: Session) -> int:
@@ -254,13 +256,12 @@ def save_catalogue(session: Session, catalogue: Catalogue, *, retire: Collection
             select(SystemRow.id, SystemRow.code, SystemRow.position)
         )
     }
-    added: list[dict[str, Any]] = []
+    added: list[tuple[int, System]] = []
     changed: list[dict[str, Any]] = []
     placed: list[dict[str, Any]] = []
     for position, system in enumerate(catalogue.systems.values()):
         if system.code not in rows:
-            fresh = {"public_id": new_public_id(), "lock_version": 1, "retired_at": None}
-            added.append({**system_row(system), **fresh, "position": position})
+            added.append((position, system))
             continue
         row_id, old_position = rows[system.code]
         if present.systems[system.code] != system:
@@ -271,16 +272,33 @@ def save_catalogue(session: Session, catalogue: Catalogue, *, retire: Collection
     retired = [{"id": rows[code][0], "retired_at": at} for code in retire if code in rows]
     behind = [row_id for code, (row_id, _) in rows.items() if code not in catalogue.systems]
     placed += [{"id": i, "position": len(catalogue.systems) + n} for n, i in enumerate(behind)]
+    _add_systems(session, added)
     # Lists of dictionaries go to the driver's executemany: a statement with all values in it is compiled
     # anew each time, ten times slower.
-    if added:
-        session.execute(insert(SystemRow), added)
     for rows_to_update in (changed, placed, retired):
         if rows_to_update:
             session.execute(update(SystemRow), rows_to_update)
     if edited := [row["id"] for row in changed + retired]:
         _count_edits(session, edited)
     session.expire_all()
+
+
+def _add_systems(session: Session, added: list[tuple[int, System]]) -> None:
+    """Write new systems, some thousands at a time: rows of a whole estate need as much memory as the estate."""
+    # Past the session, whose mapper looks at every row once more.
+    connection = session.connection()
+    for start in range(0, len(added), _AT_ONCE):
+        rows = [
+            {
+                **system_row(system),
+                "public_id": new_public_id(),
+                "lock_version": 1,
+                "retired_at": None,
+                "position": position,
+            }
+            for position, system in added[start : start + _AT_ONCE]
+        ]
+        connection.execute(insert(SystemRow), rows)
 
 
 def _count_edits(session: Session, row_ids: list[int]) -> None:

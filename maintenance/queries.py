@@ -282,6 +282,8 @@ def stale_windows(session: Session, catalogue: Catalogue | None = None) -> list[
         # What was published with today's catalogue is as today's catalogue says.
         if (version := latest_published(row)) and (given or version.catalogue_version != catalogue.version)
     }
+    if not announced:
+        return []
     plans = [plan_of(version) for version in announced.values()]
     windows = forecast(catalogue, [*plans, *neighbours(session, catalogue, plans).values()])
     changes = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from maintenance.clashes import Clash
+from maintenance.clashes import Clash, in_order
 from maintenance.errors import Problem
 from maintenance.interventions import Plan, Window
 from maintenance.suggestions import Amounts, Suggestion, Suggestions
@@ -57,6 +57,16 @@ def harm_document(harm: Iterable[tuple[Text, float]]) -> list[dict[str, Any]]:
 def utc(instant: datetime) -> str:
     """Return an instant as in `2019-11-30T14:00:00Z`."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def each_once(clashes: Iterable[Clash]) -> tuple[Clash, ...]:
+    """Return the clashes of several plans in order, what two plans have against each other once."""
+    found: dict[object, Clash] = {}
+    for clash in clashes:
+        # The sentence speaks from one plan's side; the other side's says the same.
+        pair = frozenset(clash.plans) if len(clash.plans) > 1 else clash.values
+        found.setdefault((clash.kind, clash.systems, clash.start, clash.end, pair), clash)
+    return in_order(found.values())
 
 
 def suggestions_document(plan: Plan, suggestions: Suggestions) -> dict[str, Any]:

@@ -125,16 +125,6 @@ def in_order(clashes: Iterable[Clash]) -> tuple[Clash, ...]:
     return tuple(sorted(clashes, key=lambda c: (c.severity, c.start, c.kind, c.systems)))
 
 
-def each_once(clashes: Iterable[Clash]) -> tuple[Clash, ...]:
-    """Return the clashes of several plans in order, what two plans have against each other once."""
-    found: dict[object, Clash] = {}
-    for clash in clashes:
-        # The sentence speaks from one plan's side; the other side's says the same.
-        pair = frozenset(clash.plans) if len(clash.plans) > 1 else clash.values
-        found.setdefault((clash.kind, clash.systems, clash.start, clash.end, pair), clash)
-    return in_order(found.values())
-
-
 def _redundancy_lost(plan: Plan, near: Sequence[Plan], losses: Iterable[JointLoss]) -> Iterator[Clash]:
     for loss in losses:
         yield a_clash(

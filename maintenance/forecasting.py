@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from maintenance.answers import each_once
 from maintenance.catalogue_store import load_catalogue
 from maintenance.checking import clashes_of
-from maintenance.clashes import Clash, each_once, warnings_of
+from maintenance.clashes import Clash, warnings_of
 from maintenance.errors import Problem
 from maintenance.forecast import forecast
 from maintenance.harm import harm_of

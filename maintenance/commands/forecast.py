@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from maintenance.answers import forecast_document, harm_document
+from maintenance.answers import each_once, forecast_document, harm_document
 from maintenance.catalogue import Catalogue
-from maintenance.clashes import Clash, each_once, find_clashes, warnings_of
+from maintenance.clashes import Clash, find_clashes, warnings_of
 from maintenance.commands.reports import estimated, forecast_report
 from maintenance.documents import read_catalogue, read_intervention
 from maintenance.errors import InvalidDocument, JanelaError, Problem

@@ -166,16 +166,19 @@ class Desk:
             wanted = 0 if self._is_last else 2 * self._batch_size * self._seats
         # This thread's own batch is marked as *sending*: it has to go out. Who needs a claim next sees the error.
         with suppress(Exception):
-            self._restock(wanted, runtime)
+            self._restock(wanted, runtime, waits=False)
 
-    def _restock(self, wanted: int, runtime: Runtime) -> None:
+    def _restock(self, wanted: int, runtime: Runtime, *, waits: bool = True) -> None:
         """Claim anew when there is less in stock than is wanted, or what is there was claimed too long ago."""
-        if self._needs(wanted, runtime.clock()):
-            with self._claiming:
-                # Another may have claimed while this one waited.
-                now = runtime.clock()
-                if self._needs(wanted, now):
-                    self._claim(runtime, now)
+        if not self._needs(wanted, runtime.clock()) or not self._claiming.acquire(blocking=waits):
+            return
+        try:
+            # Another may have claimed while this one waited.
+            now = runtime.clock()
+            if self._needs(wanted, now):
+                self._claim(runtime, now)
+        finally:
+            self._claiming.release()
 
     def _needs(self, wanted: int, now: datetime) -> bool:
         with self._changed:

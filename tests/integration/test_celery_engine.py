@@ -107,9 +107,9 @@ def test_workers_killed_in_mid_batch_lose_nothing_and_repeat_only_what_the_ledge
 
     for worker in workers:
         site.kill(worker)
-    site.let_leases_run_out()
     site.start("worker", "--concurrency", "2")
-    until(site.all_settled)
+    # The last commits of the dead may still come in.
+    until(lambda: site.let_leases_run_out() or site.all_settled(), "the end")
 
     assert set(states(site.database, ids)) == {State.ACCEPTED}
     by_address = dict(zip(addresses(300), ids, strict=True))

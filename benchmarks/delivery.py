@@ -255,7 +255,9 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=RECIPIENTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--looped", type=int, default=LOOPED, help="mails in the Flask-Mail loop")
-    parser.add_argument("--connections", type=int, default=16, help="to the relay, as JANELA_SMTP_CONNECTIONS")
+    parser.add_argument(
+        "--connections", type=int, default=16, help="to the relay, as JANELA_SMTP_CONNECTIONS"
+    )
     parser.add_argument("--no-celery", dest="celery", action="store_false")
     parser.add_argument(
         "--batches",

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from maintenance.errors import JanelaError
 from maintenance.settings import ROOT
 
+#: A connection that nobody used for so long may have been closed by the server or on the way.
+_REST_SECONDS = 1
+#: In `Session.info`: whether the transaction adds to the event log.
+EVENTS = "events"
 _PUBLIC_ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -87,7 +92,7 @@ class Database:
         Raises:
             UnusableDatabase: For an address of which nothing can be made.
         """
-        options: dict[str, Any] = {"pool_pre_ping": True}
+        options: dict[str, Any] = {}
         try:
             self.url = _absolute(url)
             if not self.url.startswith("sqlite"):
@@ -102,10 +107,12 @@ class Database:
         # Threads of this process wait for each other here: SQLite's own way of waiting is to sleep and look
         # again, which keeps some waiting for long and leaves the file idle in between.
         self._turn: AbstractContextManager[object] = RLock() if self.is_sqlite else nullcontext()
+        self._listeners: list[Callable[[], object]] = []
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         else:
             _prepare_postgresql(self.engine)
+            _ping_after_rest(self.engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -132,6 +139,21 @@ class Database:
             session.begin(),
         ):
             yield session
+        if session.info.get(EVENTS):
+            for tell in tuple(self._listeners):
+                tell()
+
+    @contextmanager
+    def listening(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Have `tell` called after each commit of this process that added to the event log.
+
+        A shortcut, no promise: other processes add to the log as well. It must be quick and never fail.
+        """
+        self._listeners.append(tell)
+        try:
+            yield
+        finally:
+            self._listeners.remove(tell)
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -146,6 +168,25 @@ def _absolute(url: str) -> str:
     path = ROOT / str(parsed.database)
     Path(path.parent).mkdir(parents=True, exist_ok=True)
     return parsed.set(database=str(path)).render_as_string(hide_password=False)
+
+
+def _ping_after_rest(engine: Engine) -> None:
+    """Ask a connection that has rested whether it is still there; senders use theirs a hundred times a second."""
+
+    @event.listens_for(engine, "checkin")
+    def rest(_dbapi_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(dbapi_connection: Any, record: Any, _proxy: object) -> None:
+        since = record.info.pop("rests_since", None)
+        if since is None or monotonic() - since < _REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(dbapi_connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The pool drops all that it has kept since, and opens a new one.
+            raise InvalidatePoolError from error
 
 
 def _prepare_postgresql(engine: Engine) -> None:

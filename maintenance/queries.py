@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from maintenance import steps
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.catalogue_store import load_catalogue
+from maintenance.database import EVENTS
 from maintenance.documents import phases_from, plan_from_document, with_actuals
 from maintenance.errors import NotFound
 from maintenance.events import Event, event_from
@@ -308,6 +309,7 @@ def append_event(session: Session, event: Event) -> EventRow:
     )
     session.add(row)
     session.flush()
+    session.info[EVENTS] = True
     return row
 
 

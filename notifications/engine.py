@@ -13,11 +13,13 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Barrier, Event
 from typing import TypeVar
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import or_, update
 from sqlalchemy.exc import IntegrityError
@@ -87,6 +89,7 @@ class Engine:
         self._transports = channels.transports(runtime) if transports is None else transports
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
         self._stopping = Event()
+        self._listening = ExitStack()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._pools = {
             channel: ThreadPoolExecutor(self._threads(channel), thread_name_prefix=f"send-{channel}")
@@ -122,10 +125,13 @@ class Engine:
                 next_run_time=datetime.now(UTC),
             )
         self._scheduler.start()
+        # What is announced in this process need not wait for the next tick.
+        self._listening.enter_context(self._runtime.database.listening(partial(self._hasten, "tell")))
 
     def stop(self) -> None:
         """End the ticks, let what is on its way finish, and close connections."""
         self._stopping.set()
+        self._listening.close()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
         for channel, pool in self._pools.items():
@@ -173,7 +179,12 @@ class Engine:
         if found and found[1]:
             # What was just fanned out need not wait for the next tick.
             for channel in self._transports:
-                self._scheduler.modify_job(f"send {channel}", next_run_time=datetime.now(UTC))
+                self._hasten(f"send {channel}")
+
+    def _hasten(self, tick: str) -> None:
+        # Removed by a stop meanwhile, there is nothing to hasten.
+        with suppress(JobLookupError):
+            self._scheduler.modify_job(tick, next_run_time=datetime.now(UTC))
 
     def _leading(self, look: Callable[[Runtime], _Found]) -> _Found | None:
         return look(self._runtime) if self._leads() else None

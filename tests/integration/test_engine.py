@@ -92,6 +92,20 @@ def test_engine_does_all_that_is_due_by_itself(runtime: Runtime) -> None:
     assert len({parcel.delivery_id for parcel in transport.sent}) == len(transport.sent) == 251
 
 
+def test_what_is_announced_in_this_process_does_not_wait_for_the_next_tick(runtime: Runtime) -> None:
+    settings = Settings({"TICK_SECONDS": "3600", "SECRET_KEY": "for-tests-only"})
+    transport = ScriptedTransport()
+    engine = Engine(Runtime(settings, runtime.database, runtime.clock), {"email": transport})
+    engine.start()
+    # The first ticks are over when the lead is taken and nothing runs any more.
+    time.sleep(0.5)
+
+    with runtime.database.write() as session:
+        announced(session, WORK)
+    until(lambda: [parcel.kind for parcel in transport.sent] == ["announcement"])
+    engine.stop()
+
+
 def test_tick_that_fails_is_not_the_last(runtime: Runtime) -> None:
     ids = queue(runtime.database, addresses(1), now=at(8), useful_for=24 * HOUR)
     failures = []

@@ -91,7 +91,7 @@ def test_progress_says_when_a_notice_is_done_at_the_rate_of_the_last_minute(
     client = client_of(app, runtime)
     path = f"/deliveries/notices/{a_notice(runtime, 40)}"
     clock.move_on(seconds=30)
-    stop = iter([False, False])
+    stop = iter([False])
     sending.drain(runtime, ledgers.ScriptedTransport(batch_size=1), stop=lambda: next(stop, True))
     first = client.get(f"{path}/progress.json").json
 
@@ -110,7 +110,7 @@ def test_paused_notice_makes_no_promise(app: Flask, runtime: Runtime, clock: Mov
     client = client_of(app, runtime, Role.APPROVER)
     notice = a_notice(runtime, 5)
     clock.move_on(seconds=10)
-    stop = iter([False, False])
+    stop = iter([False])
     sending.drain(runtime, ledgers.ScriptedTransport(batch_size=1), stop=lambda: next(stop, True))
     client.post("/deliveries/pause", data={"name": notice})
     found = client.get(f"/deliveries/notices/{notice}/progress.json?lang=en").json

@@ -114,9 +114,9 @@ def test_without_a_rate_nobody_is_asked_and_without_the_database_each_keeps_the_
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("", 8),
-        ("smtp://relay.example.org", 8),
-        ("smtp://relay.example.org?rate=100", 8),
+        ("", 16),
+        ("smtp://relay.example.org", 16),
+        ("smtp://relay.example.org?rate=100", 16),
         ("smtp://relay.example.org?rate=2.5", 3),
         ("smtp://relay.example.org?rate=0.2", 1),
     ],

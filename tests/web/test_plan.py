@@ -80,6 +80,8 @@ PAGES = [
     ("POST", "/plan/new", Role.PLANNER),
     ("GET", f"/plan/{REF}/edit", Role.PLANNER),
     ("POST", f"/plan/{REF}/edit", Role.PLANNER),
+    ("GET", f"/plan/{REF}/slots", Role.PLANNER),
+    ("POST", f"/plan/{REF}/slots", Role.PLANNER),
     *((method, f"/plan/{REF}/{step}", RULES[step].role) for step in FORMS for method in ("GET", "POST")),
 ]
 

@@ -32,11 +32,16 @@ def test_listener_hears_of_commits_that_add_to_the_log_and_of_no_others(tmp_path
             session.info[module.EVENTS] = True
         with database.write():
             pass
-        with pytest.raises(ZeroDivisionError), database.write() as session:
-            session.info[module.EVENTS] = True
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            _fail_in_mid_write(database)
     with database.write() as session:
         session.info[module.EVENTS] = True
 
     assert heard == [1]
     database.dispose()
+
+
+def _fail_in_mid_write(database: Database) -> None:
+    with database.write() as session:
+        session.info[module.EVENTS] = True
+        raise ZeroDivisionError

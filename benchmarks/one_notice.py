@@ -192,7 +192,7 @@ def main(what: str, recipients: int, sample: str, batch: int) -> None:
         if batch:
             from notifications.channels.smtp import SmtpTransport
 
-            SmtpTransport.batch_size = batch
+            SmtpTransport.mails_per_connection = batch
         print(json.dumps(run(runtime, recipients, sample)))
     runtime.database.dispose()
 

@@ -38,7 +38,7 @@ from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
 
-#: How many connections a shard is: threads of one process write together, and a few processes cost less than many.
+#: How many connections a shard is: one process talks on all of them, and a few processes cost less than many.
 HANDS = 8
 #: How long a worker stays with one shard before it goes to the end of the queue: other channels wait no longer.
 SHARE = timedelta(seconds=5)
@@ -241,19 +241,13 @@ class CeleryEngine(Engine):
         if not self._leads():
             self._alone_since.pop(channel, None)
             return 0
-        hands = min(HANDS, self._threads(channel))
-        at_once = BATCHES_PER_CLAIM * self._transports[channel].batch_size * hands
-        most, now = -(-self._threads(channel) // HANDS), self._runtime.clock()
+        most, now = _shards(self._runtime, channel), self._runtime.clock()
+        at_once = BATCHES_PER_CLAIM * self._transports[channel].batch_size * self._threads(channel) // most
         with self._runtime.database.read() as session:
             due = claims.waiting(session, channel, now=now, limit=at_once * most)
-            taken = set(
-                session.scalars(
-                    select(LeaseRow.name).where(
-                        LeaseRow.name.in_([_lease(channel, shard) for shard in range(most)]),
-                        LeaseRow.until > now,
-                    )
-                )
-            )
+            names = [_lease(channel, shard) for shard in range(most)]
+            held = select(LeaseRow.name).where(LeaseRow.name.in_(names), LeaseRow.until > now)
+            taken = set(session.scalars(held))
         worth = min(most, -(-due // at_once)) - len(taken)
         free = [shard for shard in range(most) if _lease(channel, shard) not in taken]
         if worth > 0:
@@ -276,16 +270,20 @@ def _lease(channel: str, shard: int) -> str:
     return f"send {channel} {shard}"
 
 
+def _shards(runtime: Runtime, channel: str) -> int:
+    return -(-connections(runtime, channel) // HANDS)
+
+
 class Shards:
     """What a worker process does with its wake-ups."""
 
     def __init__(self, runtime: Runtime, stop: Callable[[], bool] = lambda: False) -> None:
         """Take an installation of this process's own; `stop` is asked between batches."""
         self._runtime = runtime
-        self._transports = channels.transports(runtime)
+        self._transports = channels.transports(runtime, processes=_shards(runtime, "email"))
         self._broker = Broker(runtime, self._transports)
         self._stop = stop
-        self._pool = ThreadPoolExecutor(HANDS, thread_name_prefix="send")
+        self._pool = ThreadPoolExecutor(channels.threads(HANDS), thread_name_prefix="send")
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
 
     def drain(self, channel: str, shard: int) -> int:
@@ -296,7 +294,7 @@ class Shards:
         try:
             tries = drain_together(
                 self._pool,
-                max(min(HANDS, connections(self._runtime, channel) - shard * HANDS), 1),
+                channels.threads(connections(self._runtime, channel) // _shards(self._runtime, channel)),
                 self._runtime,
                 self._transports[channel],
                 stop=lambda: self._stop() or self._runtime.clock() - began >= SHARE,

@@ -75,9 +75,9 @@ def give_up_lead(session: Session, name: str, *, owner: str, now: datetime) -> N
 
 
 def connections(runtime: Runtime, channel: str) -> int:
-    """Return how many threads send on a channel at once, each with a connection of its own."""
+    """Return how many connections all who send on a channel have together."""
     # An SMS provider takes some parts per second, whatever the number of connections.
-    return max(runtime.settings.number("SMTP_CONNECTIONS"), 1) if channel == "email" else 1
+    return channels.connections(runtime.settings) if channel == "email" else 1
 
 
 class Engine:
@@ -171,8 +171,7 @@ class Engine:
         return self._stopping.is_set() or (until is not None and self._runtime.clock() >= until)
 
     def _threads(self, channel: str) -> int:
-        # An SMS provider takes some parts per second, whatever the number of connections.
-        return channels.connections(self._runtime.settings) if channel == "email" else 1
+        return channels.threads(connections(self._runtime, channel))
 
     def _tell(self) -> None:
         found = self._leading(jobs.tell)

@@ -19,11 +19,24 @@ from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 from notifications.channels.webhook import Secrets, WebhookTransport
 from notifications.endpoint_guard import read_networks
 
-__all__ = ["Inquirer", "Outcome", "Parcel", "Transport", "connections", "inquirer_of", "transports"]
+__all__ = [
+    "Inquirer",
+    "Outcome",
+    "Parcel",
+    "Transport",
+    "connections",
+    "inquirer_of",
+    "threads",
+    "transports",
+]
 
 
-def transports(runtime: Runtime) -> Mapping[str, Transport]:
+def transports(runtime: Runtime, *, processes: int = 1) -> Mapping[str, Transport]:
     """Return the transport of each channel as the settings say; the outbox where they name none.
+
+    Args:
+        runtime: The installation.
+        processes: How many share the connections to the relay.
 
     Raises:
         JanelaError: When a setting cannot be used; the sentence names it.
@@ -33,7 +46,7 @@ def transports(runtime: Runtime) -> Mapping[str, Transport]:
     found: dict[str, Transport] = {}
     networks = read_networks(settings["WEBHOOK_ALLOW"])
     ways: dict[str, Transport | None] = {
-        "email": _smtp(runtime),
+        "email": _smtp(runtime, processes),
         "sms": _twilio(runtime),
         # They need no setting of their own: the guest list alone keeps them in.
         "webhook": WebhookTransport(_secrets(runtime, "webhook"), allowed=networks) if guests else None,
@@ -74,7 +87,15 @@ def connections(settings: Settings) -> int:
     return min(most, math.ceil(rate)) if rate else most
 
 
-def _smtp(runtime: Runtime) -> Transport | None:
+def threads(connections: int) -> int:
+    """Return how many threads of a process share its connections: one sends while another's turn is written.
+
+    To talk on many connections in one thread is cheaper than to hand the interpreter from thread to thread.
+    """
+    return min(connections, 2)
+
+
+def _smtp(runtime: Runtime, processes: int) -> Transport | None:
     settings = runtime.settings
     # Read even without a relay: a sender that cannot be read shows at the start, not with the first notice.
     sender = mail.sender(settings["MAIL_FROM"]).addr_spec
@@ -85,7 +106,9 @@ def _smtp(runtime: Runtime) -> Transport | None:
     envelope = Envelope(mail.wire_address(bounces), secret_key(settings)) if bounces else Envelope(sender)
     relay = read_relay(settings["SMTP_URL"], own_name=own_name)
     account = f"smtp {relay.user}@{relay.host}:{relay.port}"
-    return SmtpTransport(relay, envelope, Pace(relay.rate, paces.shared(runtime.database, account)))
+    own = max(connections(settings) // processes, 1)
+    pace = Pace(relay.rate, paces.shared(runtime.database, account))
+    return SmtpTransport(relay, envelope, pace, connections=own // threads(own))
 
 
 def _twilio(runtime: Runtime) -> Transport | None:

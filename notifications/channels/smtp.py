@@ -9,18 +9,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from notifications import mail
 from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.channels.signatures import BOUNCE, signature
+from notifications.channels.smtp_conversation import Letter
 from notifications.channels.smtp_replies import Reply, Stage, classify
-from notifications.channels.smtp_session import Broken, Letter, Relay, Session
+from notifications.channels.smtp_session import Relay, Session, converse
 from notifications.errors import InvalidTransport, UnusableAddress
 from notifications.retries import AFTER, FailureClass, State
 
 _PORTS = {"smtp": 587, "smtps": 465}
+#: How long further connections may take to open before the first ones are used.
+_OPENING_SECONDS = 10
 
 
 def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
@@ -90,26 +94,37 @@ class Envelope:
 
 
 class SmtpTransport:
-    """Hands mails to a relay; each thread has a connection of its own and keeps it."""
+    """Hands mails to a relay; each thread has connections of its own, keeps them and talks on all at once."""
 
     name = "smtp"
     channel = "email"
     #: At most ten mails *sending* on a connection: what a crash can repeat.
-    batch_size = 10
+    mails_per_connection = 10
 
-    def __init__(self, relay: Relay, envelope: Envelope, pace: Pace | None = None) -> None:
-        """Open nothing yet; without a `pace` the relay's rate holds for this process alone."""
+    def __init__(
+        self, relay: Relay, envelope: Envelope, pace: Pace | None = None, *, connections: int = 1
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            relay: Where to.
+            envelope: Who gets what comes back.
+            pace: Without one the relay's rate holds for this process alone.
+            connections: How many a thread opens at most.
+        """
         self._relay = relay
         self._envelope = envelope
         self._pace = pace or Pace(relay.rate)
+        self._connections = connections
+        self.batch_size = self.mails_per_connection * connections
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
-        letters = []
+        letters: dict[int, Letter] = {}
         for parcel in parcels:
             try:
-                letters.append(self._letter(parcel))
+                letters[parcel.delivery_id] = self._letter(parcel)
             except UnusableAddress as error:
                 yield parcel.delivery_id, _failed(FailureClass.RECIPIENT_PERMANENT, str(error))
             except KeyError as error:
@@ -117,16 +132,16 @@ class SmtpTransport:
                 yield parcel.delivery_id, _failed(FailureClass.CONTENT, f"the mail has a hole for {error}")
         self._pace.wait(len(letters))
         while letters:
-            # Of each round one letter at least is yielded, so this ends.
-            for delivery_id, outcome in self._round(tuple(letters)):
-                del letters[0]
+            # Each connection of a round decides over one letter at least, or proves dead, so this ends.
+            for delivery_id, outcome in self._round(list(letters.values())):
+                del letters[delivery_id]
                 yield delivery_id, outcome
 
     def close(self) -> None:
-        """Close this thread's connection; the next mail opens a new one."""
-        if session := getattr(self._threads, "session", None):
+        """Close this thread's connections; the next mail opens new ones."""
+        for session in self._kept():
             session.close()
-        self._threads.session = None
+        self._threads.sessions = []
 
     def _letter(self, parcel: Parcel) -> Letter:
         wire = mail.wire_address(parcel.recipient)
@@ -138,39 +153,32 @@ class SmtpTransport:
             data=mail.fill(parcel.message, tokens),
         )
 
+    def _kept(self) -> list[Session]:
+        """Return this thread's connections that are open as far as we know."""
+        return [session for session in getattr(self._threads, "sessions", ()) if session.is_open]
+
     def _round(self, letters: Sequence[Letter]) -> Iterator[tuple[int, Outcome]]:
-        """Send on one connection as far as it carries; yields in the order of `letters`, maybe not all.
-
-        A connection that was kept open may have been closed by the server in the meantime, with or without a
-        421 that nobody read. When that shows before anything was sent, a fresh one is tried at once.
-        """
-        kept = getattr(self._threads, "session", None)
-        done = 0
-        try:
-            session = kept if kept is not None and kept.is_open else self._open()
-        except (OSError, smtplib.SMTPException) as error:
-            # The same would happen to each: one try for all of them.
-            failure, words = connect_failure(error)
-            yield from ((letter.delivery_id, _failed(failure, words)) for letter in letters)
-            return
-        try:
-            for letter, reply in session.deliver(letters):
-                if session is kept and done == 0 and (reply.stage, reply.code) == (Stage.MAIL, 421):
-                    raise Broken(str(reply))
-                done += 1
-                yield letter.delivery_id, _outcome(reply)
-        except Broken as broken:
-            if not broken.written and session is kept and done == 0:
-                self._threads.session = None
-                yield from self._round(letters)
-                return
-            failure = FailureClass.AMBIGUOUS if broken.written else FailureClass.RETRY_SAFE
-            yield letters[done].delivery_id, _failed(failure, broken.words)
-
-    def _open(self) -> Session:
-        self._threads.session = None
-        self._threads.session = session = Session(self._relay)
-        return session
+        """Send ten letters at most on each connection, as far as it carries; yield what was decided, maybe not all."""
+        size = self.mails_per_connection
+        waiting = [letters[at : at + size] for at in range(0, len(letters), size)][: self._connections]
+        self._threads.sessions = sessions = self._kept()
+        began = monotonic()
+        while len(sessions) < len(waiting) and (not sessions or monotonic() - began < _OPENING_SECONDS):
+            try:
+                sessions.append(Session(self._relay))
+            except (OSError, smtplib.SMTPException) as error:
+                # The same would happen to each: one try for all that have no connection.
+                failure, words = connect_failure(error)
+                for letter in letters[len(sessions) * size :]:
+                    yield letter.delivery_id, _failed(failure, words)
+                break
+        shares = dict(zip(sessions, waiting, strict=False))
+        for letter, reply in converse(shares):
+            yield letter.delivery_id, _outcome(reply)
+        for session, share in shares.items():
+            if broken := session.broken:
+                failure = FailureClass.AMBIGUOUS if broken.written else FailureClass.RETRY_SAFE
+                yield share[session.decided].delivery_id, _failed(failure, broken.words)
 
 
 def connect_failure(error: OSError | smtplib.SMTPException) -> tuple[FailureClass, str]:

@@ -1,26 +1,21 @@
-"""One connection to a mail server, and the conversation on it: plain, or pipelined where offered."""
+"""Connections to a mail server: greeted in turn, then all of them talked on at once by one thread."""
 
 from __future__ import annotations
 
-import re
+import selectors
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from time import monotonic
 from typing import NamedTuple, cast
 
-from notifications.channels.smtp_replies import Reply, Stage
+from notifications.channels.smtp_conversation import Conversation, Letter, Say, Talk, Verdict
+from notifications.channels.smtp_replies import Stage
 
-_STOP = b".\r\n"
-_COMMANDS = (Stage.MAIL, Stage.RCPT, Stage.DATA)
-# A whole reply (RFC 5321 4.2.1): lines with a hyphen behind the code, then one without; or a line that is no reply.
-_REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?!-)[^\n]*\n|(?!\d{3})[^\n]*\n")
-# To MAIL, RCPT and DATA, all of them good, nothing in between.
-_GO_ON = re.compile(rb"(?:2\d\d(?!-)[^\n]*\n){2}354(?!-)[^\n]*\n")
-#: Of bytes that are no whole reply yet: more is no mail server.
-_LONGEST_REPLY = 65_536
+#: A whole record of TLS: a shorter read would leave the rest inside the library, where no selector sees it.
+_READ = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +40,13 @@ class Relay:
     rate: float = 0
 
 
-class Letter(NamedTuple):
-    """One mail on its way: the envelope, and the bytes that follow DATA."""
+class Broken(NamedTuple):
+    """Why a connection was lost in the middle of a conversation."""
 
-    delivery_id: int
-    sender: str
-    recipient: str
-    #: CRLF at each line's end, no line beginning with a full stop (`mail` writes none).
-    data: bytes
-
-    @property
-    def commands(self) -> tuple[bytes, bytes, bytes]:
-        """Return MAIL, RCPT and DATA, each a line."""
-        return (
-            f"MAIL FROM:<{self.sender}>\r\n".encode("ascii"),
-            f"RCPT TO:<{self.recipient}>\r\n".encode("ascii"),
-            b"DATA\r\n",
-        )
-
-    @property
-    def group(self) -> bytes:
-        """Return the three at once, as PIPELINING lets them travel."""
-        return f"MAIL FROM:<{self.sender}>\r\nRCPT TO:<{self.recipient}>\r\nDATA\r\n".encode("ascii")
-
-
-class Broken(Exception):
-    """The connection is gone.
-
-    Attributes:
-        written: Whether the whole mail, with its final full stop, had left for the server by then:
-            only in that case can it have been taken.
-        words: What happened, for people.
-    """
-
-    def __init__(self, words: str, *, written: bool = False) -> None:
-        super().__init__(words)
-        self.words = words
-        self.written = written
+    words: str
+    #: Whether the whole mail, with its final full stop, had left for the server by then:
+    #: only in that case can it have been taken.
+    written: bool
 
 
 class Session:
@@ -107,8 +72,6 @@ class Session:
                 relay.host, relay.port, local_hostname=relay.own_name, timeout=relay.timeout_seconds
             )
         self._client = client
-        #: What was read last, and how much of it was understood as replies.
-        self._heard, self._understood = b"", 0
         try:
             if relay.tls == "starttls":
                 client.starttls(context=ssl.create_default_context(cafile=relay.cafile))
@@ -118,10 +81,31 @@ class Session:
         except BaseException:
             client.close()
             raise
-        self._pipelined = relay.pipelining and client.has_extn("pipelining")
+        self._timeout = relay.timeout_seconds
+        self._conversation = Conversation(is_pipelined=relay.pipelining and client.has_extn("pipelining"))
         self._socket = cast(socket.socket, client.sock)
         # Each write is whole; the end of a text must not wait until its beginning is acknowledged.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        #: The conversation of the moment; whether there was one before it, so that this one began after a rest.
+        self._talk: Talk | None = None
+        self._has_rested = False
+        #: What is being written, how much of it is out, and where the full stop of a text ends in it.
+        self._saying, self._said, self._stop = b"", 0, 0
+        #: What is answered next.
+        self._stage = Stage.MAIL
+        #: What to wait for: `selectors.EVENT_READ` or `EVENT_WRITE`; 0 when the conversation has ended.
+        self.waits_for = 0
+        #: Until when the server may be silent, by the monotonic clock.
+        self.deadline = 0.0
+        #: How many letters were decided in this conversation.
+        self.decided = 0
+        #: Why it ended before its time: the letter in question is the first that was not decided.
+        self.broken: Broken | None = None
+
+    def fileno(self) -> int:
+        """Return the number of its socket, which a selector wants."""
+        return self._socket.fileno()
 
     @property
     def is_open(self) -> bool:
@@ -132,105 +116,140 @@ class Session:
         """Say goodbye and close; never fails."""
         try:
             if self.is_open:
+                self._socket.settimeout(self._timeout)
                 self._client.quit()
         except (OSError, smtplib.SMTPException):
             pass
         finally:
             self._client.close()
 
-    def deliver(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, Reply]]:
-        """Hand over one letter after the other; yield each with the reply that decided over it.
+    def begin(self, letters: Sequence[Letter]) -> list[Verdict]:
+        """Begin to hand over letters, of which there is one at least; see `go_on`."""
+        self._has_rested = self._talk is not None
+        self._talk = self._conversation.about(letters)
+        self.decided, self.broken, self.waits_for = 0, None, selectors.EVENT_WRITE
+        self._prepare(cast(Say, next(self._talk)))
+        return self.go_on()
 
-        After a 421 the generator ends: the server is closing, and what was not yielded was not sent.
+    def go_on(self) -> list[Verdict]:
+        """Write or read what is possible without waiting; return what that decided.
 
-        Raises:
-            Broken: When the connection is lost; the letter in question is the first not yielded.
+        Then `waits_for` says what to wait for. When the connection was lost, `broken` says why; one that turns out
+        to have been closed while it rested just ends, with nothing decided.
         """
-        ahead = False
-        for letter, following in zip_longest(letters, letters[1:]):
-            refusal = self._offer(letter, ahead=ahead)
-            # Where it is offered, the next letter's commands travel behind this one's text (RFC 2920),
-            # which saves a round trip for each mail.
-            behind = following.group if following and self._pipelined else b""
-            if refusal is None:
-                self._write(letter.data, _STOP, behind)
-                verdict = self._reply(Stage.END, written=True)
-            else:
-                verdict = refusal
-                if verdict.code != 421:
-                    # A transaction that was begun and not finished would hold the next MAIL back.
-                    self._write(b"RSET\r\n", behind=behind)
-                    self._reply(Stage.MAIL)
-            ahead = bool(behind)
-            if verdict.code == 421:
-                self._client.close()
-            yield letter, verdict
-            if verdict.code == 421:
-                return
-
-    def _offer(self, letter: Letter, *, ahead: bool) -> Reply | None:
-        """Say MAIL, RCPT and DATA; return the first refusal, None when the server waits for the text.
-
-        `ahead`: the three are on their way already, only their replies are to be read.
-        """
-        if not self._pipelined:
-            for stage, command in zip(_COMMANDS, letter.commands, strict=True):
-                self._write(command)
-                if refusal := self._refusal(stage):
-                    return refusal
-            return None
-        if not ahead:
-            self._write(letter.group)
-        elif found := _GO_ON.match(self._heard, self._understood):
-            self._understood = found.end()
-            return None
-        refusals = []
-        for stage in _COMMANDS:
-            if refusal := self._refusal(stage):
-                refusals.append(refusal)
-                if refusal.code == 421:
-                    return refusal
-        if refusals and refusals[-1].stage is not Stage.DATA:
-            # The server wants a text although it refused sender or reader: give it an empty one,
-            # for which nobody is left to receive it (RFC 2920 3.1).
-            self._write(b"", _STOP)
-            self._reply(Stage.END)
-        return refusals[0] if refusals else None
-
-    def _write(self, text: bytes, stop: bytes = b"", behind: bytes = b"") -> None:
-        """Write all three at once; an error tells whether the full stop of a text had left by then."""
-        whole, sent = b"".join((text, stop, behind)), 0
+        verdicts: list[Verdict] = []
+        self.deadline = monotonic() + self._timeout
         try:
-            sent = self._socket.send(whole)
-            while sent < len(whole):
-                sent += self._socket.send(whole[sent:])
+            heard = None if self._saying else self._listen()
+            self._write()
+            self._advance(heard, verdicts)
+        except ssl.SSLWantReadError:
+            self.waits_for = selectors.EVENT_READ
+        except ssl.SSLWantWriteError:
+            self.waits_for = selectors.EVENT_WRITE
+        except BlockingIOError:
+            self.waits_for = selectors.EVENT_WRITE if self._saying else selectors.EVENT_READ
         except OSError as error:
+            self.give_up(error)
+        return verdicts
+
+    def leave(self) -> None:
+        """Close a connection in the middle of a conversation that nobody goes on with; do nothing to another."""
+        if self.waits_for:
             self._client.close()
-            written = bool(text and stop) and sent >= len(text) + len(stop)
-            raise Broken(f"connection lost while writing: {error}", written=written) from error
+            self.waits_for = 0
 
-    def _refusal(self, stage: Stage) -> Reply | None:
-        """Read the next reply; return it unless it is good."""
-        reply = self._reply(stage)
-        return None if reply.is_good else reply
+    def give_up(self, error: OSError) -> None:
+        """Close the connection in mid-conversation and keep why."""
+        self._client.close()
+        self.waits_for = 0
+        written = 0 < self._stop <= self._said
+        if written or self.decided or not self._has_rested:
+            at = "connection lost while writing" if self._saying else f"no reply to {self._stage.value}"
+            self.broken = Broken(f"{at}: {error}", written)
 
-    def _reply(self, stage: Stage, *, written: bool = False) -> Reply:
-        """Read the next reply; `written`: a text is out, which a lost connection leaves in doubt."""
+    def _advance(self, heard: bytes | None, verdicts: list[Verdict]) -> None:
+        """Do what the conversation wants until it has to hear more, or has ended."""
+        talk = cast(Talk, self._talk)
         try:
-            while (found := _REPLY.match(self._heard, self._understood)) is None:
-                self._listen()
-        except OSError as error:
-            self._client.close()
-            raise Broken(f"no reply to {stage.value}: {error}", written=written) from error
-        self._understood = found.end()
-        lines = found[0].decode("utf-8", "replace").split("\n")
-        text = " ".join([line[4:] for line in lines])
-        return Reply(stage, int(found[1] or -1), " ".join(text.split()))
+            step = talk.send(heard)
+            while not isinstance(step, Stage):
+                if isinstance(step, Say):
+                    self._prepare(step)
+                    self._write()
+                elif not self._is_goodbye(step):
+                    self._stop = 0
+                    self.decided += 1
+                    verdicts.append(step)
+                step = next(talk)
+        except StopIteration:
+            self.waits_for = 0
+        else:
+            self._stage, self.waits_for = step, selectors.EVENT_READ
 
-    def _listen(self) -> None:
-        more = self._socket.recv(4096)
-        if not more:
+    def _is_goodbye(self, verdict: Verdict) -> bool:
+        """Close after a 421; return whether it was said while the connection rested, so that it decides nothing."""
+        if verdict.reply.code != 421:
+            return False
+        self._client.close()
+        return self._has_rested and not self.decided and verdict.reply.stage is Stage.MAIL
+
+    def _prepare(self, say: Say) -> None:
+        self._saying, self._said, self._stop = say.whole, 0, say.stop
+
+    def _write(self) -> None:
+        while self._saying:
+            rest = memoryview(self._saying)[self._said :] if self._said else self._saying
+            self._said += self._socket.send(rest)
+            if self._said == len(self._saying):
+                self._saying = b""
+
+    def _listen(self) -> bytes:
+        heard = self._socket.recv(_READ)
+        if not heard:
             raise ConnectionError("the server closed the connection")
-        self._heard, self._understood = self._heard[self._understood :] + more, 0
-        if len(self._heard) > _LONGEST_REPLY:
-            raise ConnectionError("a reply without an end")
+        return heard
+
+
+def converse(shares: Mapping[Session, Sequence[Letter]]) -> Iterator[Verdict]:
+    """Hand letters over on several connections at once; yield each that is decided, as it comes.
+
+    What was not decided in the end is for `Session.broken` to tell, or was not begun.
+    """
+    try:
+        with selectors.DefaultSelector() as selector:
+            waiting: dict[Session, int] = {}
+            for session, letters in shares.items():
+                yield from session.begin(letters)
+                if session.waits_for:
+                    selector.register(session, session.waits_for)
+                    waiting[session] = session.waits_for
+            while waiting:
+                earliest = min([session.deadline for session in waiting])
+                ready = [key.fileobj for key, _ in selector.select(max(earliest - monotonic(), 0))]
+                for session in cast("list[Session]", ready):
+                    yield from session.go_on()
+                    _watch(selector, session, waiting)
+                for session in _overdue(waiting, earliest):
+                    session.give_up(TimeoutError("timed out"))
+                    _watch(selector, session, waiting)
+    finally:
+        for session in shares:
+            session.leave()
+
+
+def _overdue(waiting: Collection[Session], earliest: float) -> list[Session]:
+    now = monotonic()
+    return [session for session in waiting if session.deadline <= now] if earliest <= now else []
+
+
+def _watch(selector: selectors.BaseSelector, session: Session, waiting: dict[Session, int]) -> None:
+    """Wait for what a conversation waits for now."""
+    if session.waits_for == waiting[session]:
+        return
+    if session.waits_for:
+        selector.modify(session, session.waits_for)
+        waiting[session] = session.waits_for
+    else:
+        selector.unregister(session)
+        del waiting[session]

@@ -79,8 +79,16 @@ class FarSide:
 
 def send(runtime: Runtime, transport: Transport, meanwhile: Callable[[], object]) -> list[Future[int]]:
     """Send with some threads until all have ended, one way or the other; something happens meanwhile."""
+
+    def drain_and_close() -> int:
+        try:
+            return drain(runtime, transport)
+        finally:
+            # Connections belong to threads, and these end here.
+            transport.close()
+
     with ThreadPoolExecutor(THREADS) as pool:
-        threads = [pool.submit(drain, runtime, transport) for _ in range(THREADS)]
+        threads = [pool.submit(drain_and_close) for _ in range(THREADS)]
         meanwhile()
     return threads
 

@@ -96,6 +96,25 @@ def test_transports_of_several_processes_share_the_rate_of_their_relay(
         assert session.scalars(select(PaceRow.name)).one() == NAME
 
 
+@pytest.mark.parametrize(
+    ("connections", "processes", "each"), [("16", 1, 8), ("16", 2, 4), ("10", 2, 2), ("3", 1, 1), ("1", 1, 1)]
+)
+def test_threads_and_processes_share_the_connections_to_a_relay(
+    any_database: Database, connections: str, processes: int, each: int
+) -> None:
+    settings = Settings(
+        {
+            "SMTP_URL": "smtp://relay.example.org",
+            "SMTP_CONNECTIONS": connections,
+            "GUEST_LIST": "*",
+            "SECRET_KEY": "for-tests-only",
+        }
+    )
+    transport = channels.transports(Runtime(settings, any_database), processes=processes)["email"]
+
+    assert transport.batch_size == 10 * each
+
+
 def test_without_a_rate_nobody_is_asked_and_without_the_database_each_keeps_the_rate_for_itself() -> None:
     def never(seconds: float) -> float:
         raise AssertionError("asked for nothing")

@@ -29,8 +29,10 @@ def pipelining(request: pytest.FixtureRequest) -> bool:
 
 
 @contextmanager
-def open_transport(url: str, **envelope: str) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport(read_relay(url), Envelope("janela@example.org", **envelope))
+def open_transport(url: str, connections: int = 1, **envelope: str) -> Iterator[SmtpTransport]:
+    transport = SmtpTransport(
+        read_relay(url), Envelope("janela@example.org", **envelope), connections=connections
+    )
     yield transport
     transport.close()
 
@@ -38,7 +40,9 @@ def open_transport(url: str, **envelope: str) -> Iterator[SmtpTransport]:
 def send(transport: SmtpTransport, *delivery_ids: int) -> dict[int, Outcome]:
     parcels = [a_parcel(delivery_id) for delivery_id in delivery_ids]
     outcomes = list(transport.send(parcels, now=ANNOUNCED_AT))
-    assert [delivery_id for delivery_id, _ in outcomes] == list(delivery_ids), "one outcome each, in order"
+    if transport.batch_size <= 10:
+        assert [delivery_id for delivery_id, _ in outcomes] == list(delivery_ids), "in order"
+    assert sorted(delivery_id for delivery_id, _ in outcomes) == list(delivery_ids), "one outcome each"
     return dict(outcomes)
 
 
@@ -129,6 +133,70 @@ def test_a_connection_closed_while_idle_is_replaced_without_a_failed_try(pipelin
 
         assert ends(outcomes) == {2: TAKEN}
         assert listener.connections == 2
+
+
+def test_a_batch_takes_as_many_connections_as_it_has_tens_and_keeps_them(pipelining: bool):
+    with SmtpListener(pipelining=pipelining) as listener, open_transport(listener.url, 3) as transport:
+        assert transport.batch_size == 30
+        few = send(transport, *range(1, 11))
+        assert listener.connections == 1
+        many = send(transport, *range(11, 41)) | send(transport, *range(41, 71))
+
+        assert set(ends(few | many).values()) == {TAKEN}
+        assert listener.connections == 3
+    assert sorted(mail.recipient for mail in listener.mails) == sorted(
+        f"r{n}@example.org" for n in range(1, 71)
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "failure"),
+    [
+        (refuse("rcpt", "550 5.1.1 no"), State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT),
+        (refuse("data", "451 4.3.0 later"), State.RETRY_WAIT, FailureClass.TRANSIENT),
+        (refuse("end", "452 4.3.1 disk full"), State.RETRY_WAIT, FailureClass.TRANSIENT),
+        (closing("rcpt"), State.RETRY_WAIT, FailureClass.TRANSIENT),
+        (closing("end"), State.RETRY_WAIT, FailureClass.TRANSIENT),
+        (drop("rcpt"), State.RETRY_WAIT, FailureClass.RETRY_SAFE),
+        (drop("end", accepted=True), State.AMBIGUOUS, FailureClass.AMBIGUOUS),
+        (late(3), State.AMBIGUOUS, FailureClass.AMBIGUOUS),
+    ],
+    ids=lambda value: f"{value.stage}-{value.reply[:3] or 'drop'}" if isinstance(value, Answer) else "",
+)
+def test_what_befalls_one_connection_stops_no_other(
+    pipelining: bool, answer: Answer, state: State, failure: FailureClass
+):
+    listener = SmtpListener({"r15@example.org": [answer]}, pipelining)
+    with listener, open_transport(listener.url + "&timeout=0.7", 3) as transport:
+        outcomes = send(transport, *range(1, 31))
+        later = send(transport, *range(31, 61))
+
+    assert ends(outcomes) == {n: (state, failure) if n == 15 else TAKEN for n in range(1, 31)}
+    assert set(ends(later).values()) == {TAKEN}
+    arrived = [mail.recipient for mail in listener.mails]
+    assert len(arrived) == len(set(arrived)) == 59 + int(answer.accepted)
+
+
+def test_connections_closed_while_idle_are_replaced_without_a_failed_try(pipelining: bool):
+    with SmtpListener(pipelining=pipelining) as listener, open_transport(listener.url, 3) as transport:
+        send(transport, *range(1, 31))
+        for conversation in listener._servers[:2]:
+            listener._loop.call_soon_threadsafe(conversation.transport.close)
+        outcomes = send(transport, *range(31, 61))
+
+    assert set(ends(outcomes).values()) == {TAKEN}
+    assert len(listener.mails) == 60
+
+
+def test_a_batch_that_is_left_in_the_middle_leaves_no_connection_in_the_middle_of_a_mail(pipelining: bool):
+    with SmtpListener(pipelining=pipelining) as listener, open_transport(listener.url, 2) as transport:
+        batch = transport.send([a_parcel(n) for n in range(1, 21)], now=ANNOUNCED_AT)
+        next(batch)
+        batch.close()
+        outcomes = send(transport, *range(21, 41))
+
+    assert set(ends(outcomes).values()) == {TAKEN}
+    assert all(len(listener.sent_to(f"r{n}@example.org")) == 1 for n in range(21, 41))
 
 
 @pytest.mark.parametrize("packet", [1, 7, 4096], ids=lambda size: f"packets-of-{size}")
@@ -254,6 +322,26 @@ def test_starttls_and_sign_in_with_a_certificate_that_is_trusted(certificate: Pa
     assert ends(untrusted) == {3: (State.CONFIG_ERROR, FailureClass.CONFIG)}
     assert ends(refused) == {4: (State.CONFIG_ERROR, FailureClass.CONFIG)}
     assert "wrong" not in refused[4].words
+
+
+def test_texts_that_no_socket_takes_at_once_arrive_whole_encrypted_and_not(
+    certificate: Path, pipelining: bool
+):
+    text = b"0123456789abcdef\r\n" * 400_000
+    long = b"To: \x1eto\x1e\r\n\r\n" + text
+    for tls in (None, server_side(certificate)):
+        with SmtpListener(tls=tls, require_tls=tls is not None, pipelining=pipelining) as listener:
+            options = f"?cafile={certificate.with_suffix('.crt')}" if tls else "?starttls=off"
+            with open_transport(f"smtp://127.0.0.1:{listener.port}{options}", 2) as transport:
+                parcels = [a_parcel(n) for n in range(1, 13)]
+                for place in (0, 1, 10):
+                    parcels[place] = a_parcel(place + 1, message=long)
+                outcomes = dict(transport.send(parcels, now=ANNOUNCED_AT))
+
+        assert set(ends(outcomes).values()) == {TAKEN}
+        assert listener.connections == 2
+        assert len(listener.mails) == 12
+        assert [mail.raw.endswith(b"\r\n\r\n" + text) for mail in listener.mails].count(True) == 3
 
 
 def test_an_address_that_cannot_be_written_to_costs_its_neighbours_nothing():

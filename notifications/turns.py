@@ -1,9 +1,9 @@
 """The desk: where the threads of a process that send one way get their batches and leave their outcomes.
 
-A transaction costs the same for ten rows as for eighty, and each thread needs one for every ten mails. So
-whoever comes while another writes waits, and the next one writes for all who wait. What is claimed is claimed
-for all of them, and handed out from here. Each still has at most one batch *sending*: what a crash can repeat
-does not grow.
+A transaction costs much the same for ten rows as for eighty, and each thread needs one for every ten mails of
+each of its connections. So whoever comes while another writes waits, and the next one writes for all who wait.
+What is claimed is claimed for all of them, and handed out from here. Each still has at most one batch *sending*:
+what a crash can repeat does not grow.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ def page(
     cookie = client_of(app, runtime).get_cookie("janela_session")
     assert cookie is not None
     address = serve(app)
-    context = browser.new_context(locale="en-GB", base_url=address)
+    # A colour measured while it fades would be neither of the two.
+    context = browser.new_context(locale="en-GB", base_url=address, reduced_motion="reduce")
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": address}])
     page = context.new_page()
     complaints: list[str] = []

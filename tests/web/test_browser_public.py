@@ -64,7 +64,8 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
     It asks for the address so that it is closed before the server is.
     """
-    context = browser.new_context(locale="en-GB")
+    # A colour measured while it fades would be neither of the two.
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))

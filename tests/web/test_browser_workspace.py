@@ -56,7 +56,8 @@ def page(
     case.start_by_clock(runtime)
     clock.move_to(case.END)
     address = serve(app)
-    context = browser.new_context(locale="en-GB", base_url=address)
+    # A colour measured while it fades would be neither of the two.
+    context = browser.new_context(locale="en-GB", base_url=address, reduced_motion="reduce")
     cookie = client.get_cookie("janela_session")
     assert cookie
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": address}])

@@ -146,16 +146,25 @@ class SmtpListener:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        # Closing at once would leave the sockets open of those who were just let in and have no transport yet.
+        self._loop.remove_reader(server.sockets[0].fileno())
+        self._loop.run_until_complete(_settle())
         server.close()
         for conversation in self._servers:
             if conversation.transport is not None:
                 conversation.transport.abort()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.run_until_complete(_settle())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
         asyncio.set_event_loop(None)
+
+
+async def _settle() -> None:
+    """Let everything run that only waits for its turn: letting in and closing each take a few of them."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 class _Conversation(SMTP):  # type: ignore[misc] # the library ships no types
@@ -276,9 +285,24 @@ class WordyListener:
     What nothing is said of is answered in one line. `b""` closes the connection.
     """
 
-    def __init__(self, said: Mapping[str, bytes], *, packet: int = 4096, first_only: bool = False) -> None:
-        """Take what is said at mail, rcpt, data, end; at `idle` before it closes unasked, after a mail."""
-        self._said, self._packet, self._first_only = dict(said), packet, first_only
+    def __init__(
+        self,
+        said: Mapping[str, bytes],
+        *,
+        packet: int = 4096,
+        # Long enough for the other side to read a packet alone.
+        pause: float = 0.001,
+        first_only: bool = False,
+    ) -> None:
+        """Take what is said at hello, ehlo, mail, rcpt, data, end; at `idle` before it closes unasked, after a mail.
+
+        Args:
+            said: By stage.
+            packet: Of how many bytes, and `pause` seconds between two of them.
+            pause: See there.
+            first_only: Whether the connections after the first get the usual answers.
+        """
+        self._said, self._packet, self._pause, self._first_only = dict(said), packet, pause, first_only
         self._server = socket.create_server(("127.0.0.1", 0))
         self.connections = 0
         self.recipients: list[str] = []
@@ -305,7 +329,7 @@ class WordyListener:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Whoever had enough of it hangs up.
         with suppress(OSError), connection, connection.makefile("rb") as lines:
-            self._say(connection, b"220 hello\r\n")
+            self._say(connection, said.get("hello", b"220 hello\r\n"))
             for line in lines:
                 stage = line[:4].strip().lower().decode()
                 usual = {"ehlo": b"250-hello\r\n250 PIPELINING\r\n", "data": b"354 go on\r\n"}
@@ -327,5 +351,4 @@ class WordyListener:
         for start in range(0, len(reply), self._packet):
             connection.sendall(reply[start : start + self._packet])
             if self._packet < len(reply):
-                # Long enough for the other side to read this much alone.
-                time.sleep(0.001)
+                time.sleep(self._pause)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,29 @@ def spans(first: Numbers, count: Numbers) -> Numbers:
     return found
 
 
+def ordered(owners: Numbers, values: Numbers, bound: int, *, once: bool = False) -> tuple[Numbers, Numbers]:
+    """Return the same owners and the values of each in order, an equal one left out with `once`.
+
+    >>> ordered(np.array([1, 1, 1, 4]), np.array([8, 3, 8, 5]), 9, once=True)[1].tolist()
+    [3, 8, 5]
+
+    Args:
+        owners: Whose each value is; in ascending order.
+        values: Not negative.
+        bound: Above every value.
+        once: Whether equal values of one owner are left out but for one.
+    """
+    bits = bound.bit_length()
+    # An owner and a value in one number; narrow ones are sorted in half the time.
+    narrow = not len(owners) or int(owners[-1]) >> (31 - bits) == 0
+    width = np.int32 if narrow else np.int64
+    keys: Numbers = owners.astype(width)
+    keys = np.sort(keys << bits | values.astype(width))
+    if once:
+        keys = keys[_firsts(keys)]
+    return keys >> bits, keys & (1 << bits) - 1
+
+
 def distinct(keys: Numbers, bound: int) -> tuple[Numbers, Numbers]:
     """Return the kind of each key, equal for equal keys, and for each kind the position of an example.
 
@@ -44,12 +66,17 @@ def distinct(keys: Numbers, bound: int) -> tuple[Numbers, Numbers]:
         examples[kinds] = np.arange(len(keys))
         return kinds, examples
     order = np.argsort(keys)
-    ordered = keys[order]
-    new = np.ones(len(keys), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
+    firsts = _firsts(keys[order])
     kinds = np.empty(len(keys), np.int64)
-    kinds[order] = np.cumsum(new) - 1
-    return kinds, order[new]
+    kinds[order] = np.cumsum(firsts) - 1
+    return kinds, order[firsts]
+
+
+def _firsts(keys: Numbers) -> npt.NDArray[np.bool_]:
+    """Return whether each of some keys in order is the first of its equals."""
+    firsts = np.ones(len(keys), bool)
+    firsts[1:] = keys[1:] != keys[:-1]
+    return firsts
 
 
 def alike(heads: Numbers, counts: Numbers, values: Numbers, bound: int) -> tuple[Numbers, Numbers]:
@@ -75,16 +102,21 @@ def alike(heads: Numbers, counts: Numbers, values: Numbers, bound: int) -> tuple
     return distinct(kinds, used)
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
+class _Uncollected:
+    """A class, as the exception that ends a generator would itself set the collector off."""
+
+    def __enter__(self) -> None:
+        self._enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._enabled:
+            gc.enable()
+
+
+def uncollected() -> AbstractContextManager[None]:
     """Keep the collector of circular garbage from looking through very many values again and again.
 
     For the making of a large list of values, none of which can be garbage yet.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return _Uncollected()

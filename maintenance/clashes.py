@@ -286,7 +286,7 @@ def _contingency_missing(
     missing: dict[str, dict[str, None]] = {}
     stretches: dict[str, list[Interval]] = {}
     graph = alone.graph
-    bad = {n for n in set(alone.reached.values()) if any(w[2] >= DEGRADED for w in alone.lines[n])}
+    bad = {n for n in set(alone.reached.values()) if any(w[2] >= DEGRADED for w in alone.store.line(n))}
     for i in [i for i, number in alone.reached.items() if number in bad]:
         for audience in _untold(catalogue, graph.codes[i]):
             missing.setdefault(audience, {})[graph.codes[i]] = None

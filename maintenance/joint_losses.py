@@ -95,7 +95,7 @@ def _lost_by_kind(together: Spread, alone: Spread, by_others: Spread) -> tuple[N
     """Return the kind of each system of `together`, and what is lost: the stretches of each kind."""
     systems = together.systems
     numbers = together.numbers, alone.everywhere()[systems], by_others.everywhere()[systems]
-    bound = max(len(spread.lines) for spread in (together, alone, by_others))
+    bound = max(len(spread.store) for spread in (together, alone, by_others))
     apart = np.column_stack(numbers[1:]).ravel()
     kinds, examples = alike(numbers[0], np.full(len(systems), 2), apart, bound)
     rows, stretches = [], []

@@ -1,4 +1,7 @@
-"""The lines of one forecast: equal ones are one object with one number, and what becomes of them is remembered.
+"""The lines of one forecast: equal ones have one number, and what becomes of them is remembered.
+
+A line is kept as bytes, its stretches' numbers one after the other: arrays are made of these and compared by
+them. The tuple is made when somebody asks for it.
 
 The same rules stand here twice, once for a few lines (through `lines`) and once for many at once
 (`many_of_needs`, `many_worst`, through `sweep`); a property test holds both against the slow evaluation.
@@ -6,11 +9,12 @@ The same rules stand here twice, once for a few lines (through `lines`) and once
 
 from __future__ import annotations
 
+from array import array
 from itertools import chain, pairwise
 
 import numpy as np
 
-from maintenance.arrays import Numbers, spans
+from maintenance.arrays import Numbers, distinct, spans
 from maintenance.graph import Rule
 from maintenance.lines import (
     DEGRADED,
@@ -26,37 +30,63 @@ from maintenance.lines import (
 )
 from maintenance.sweeping import Counts, Stretches, swept
 
+#: Bytes of a stretch: three numbers of 64 bits.
+_STRETCH = 24
+
 
 class LineStore:
     """Lines by number; number 0 is the empty one."""
 
     def __init__(self, rules: list[Rule]) -> None:
         self.rules = rules
-        self.lines: list[Line] = [()]
+        #: By number: the line as bytes, and as a tuple where it was wanted.
+        self._packed: list[bytes] = [b""]
+        self._lines: dict[int, Line] = {0: ()}
         self._numbers: dict[Line, int] = {(): 0}
-        self._packed: dict[bytes, int] = {b"": 0}
+        self._numbers_of_packed: dict[bytes, int] = {b"": 0}
         self._worse: dict[tuple[int, int], int] = {}
         self._needs: dict[tuple[int, ...], int] = {}
         self._longer: dict[tuple[int, int], int] = {}
         self._felt: dict[int, int] = {0: 0}
         self._reduced: dict[int, int] = {}
-        #: The stretches of the first so many lines, as arrays: starts, ends, impacts; and where a line's begin.
+        #: The stretches of the first so many lines, as an array, and where a line's begin.
         self._flat = np.empty((0, 3), np.int64)
         self._begins = np.zeros(1, np.int64)
+
+    def __len__(self) -> int:
+        """Return how many lines there are; their numbers are those below."""
+        return len(self._packed)
+
+    def line(self, number: int) -> Line:
+        """Return the line of a number."""
+        line = self._lines.get(number)
+        if line is None:
+            values = iter(memoryview(self._packed[number]).cast("q"))
+            line = self._lines[number] = tuple(zip(values, values, values, strict=True))
+        return line
 
     def number(self, line: Line) -> int:
         """Return the number of a line."""
         number = self._numbers.get(line)
         if number is None:
-            number = self._numbers[line] = len(self.lines)
-            self.lines.append(line)
+            packed = array("q", chain.from_iterable(line)).tobytes()
+            number = self._numbers_of_packed.get(packed)
+            if number is None:
+                number = self._added(packed)
+            self._numbers[line] = number
+            self._lines[number] = line
+        return number
+
+    def _added(self, packed: bytes) -> int:
+        number = self._numbers_of_packed[packed] = len(self._packed)
+        self._packed.append(packed)
         return number
 
     def worse(self, a: int, b: int) -> int:
         """Return the worst of two lines at every instant."""
         number = self._worse.get((a, b))
         if number is None:
-            number = self.number(overlay(self.lines[a], self.lines[b]))
+            number = self.number(overlay(self.line(a), self.line(b)))
             self._worse[a, b] = self._worse[b, a] = number
         return number
 
@@ -64,14 +94,14 @@ class LineStore:
         """Return what dependants feel of a line."""
         feel = self._felt.get(number)
         if feel is None:
-            feel = self._felt[number] = self.number(felt(self.lines[number]))
+            feel = self._felt[number] = self.number(felt(self.line(number)))
         return feel
 
     def longer(self, number: int, recovery: int) -> int:
         """Return a line whose OUTAGE, all of it from needs, lasts `recovery` longer."""
         longer = self._longer.get((number, recovery))
         if longer is None:
-            line = self.lines[number]
+            line = self.line(number)
             longer = self._longer[number, recovery] = self.number(overlay(line, lengthened(line, recovery)))
         return longer
 
@@ -92,15 +122,15 @@ class LineStore:
             for feel in dict.fromkeys(sick):
                 reduced = self._reduced.get(feel)
                 if reduced is None:
-                    reduced = self._reduced[feel] = self.number(as_reduced(self.lines[feel]))
+                    reduced = self._reduced[feel] = self.number(as_reduced(self.line(feel)))
                 number = self.worse(number, reduced) if number else reduced
             return number
         if len(set(sick)) == 1:  # all of them fail together
-            line = self.lines[sick[0]]
+            line = self.line(sick[0])
             if otherwise < OUTAGE:
                 line = joined((s, e, min(impact, otherwise)) for s, e, impact in line)
             return self.number(line)
-        return self.number(from_need((at_least, otherwise), [self.lines[feel] for feel in sick]))
+        return self.number(from_need((at_least, otherwise), [self.line(feel) for feel in sick]))
 
     def stretches(self, numbers: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Return how many stretches each of these lines has, where they stand in the array, and the array.
@@ -108,23 +138,20 @@ class LineStore:
         Its columns are start, end and impact.
         """
         known = len(self._begins) - 1
-        if known < len(self.lines):
-            new = self.lines[known:]
-            counts = np.fromiter(map(len, new), np.int64, len(new))
-            total = int(counts.sum())
-            values = chain.from_iterable(chain.from_iterable(new))
-            flat = np.fromiter(values, np.int64, 3 * total).reshape(total, 3)
-            self._begins = np.concatenate([self._begins, self._begins[-1] + np.cumsum(counts)])
-            self._flat = np.concatenate([self._flat, flat])
+        if known < len(self):
+            new = self._packed[known:]
+            ends = np.cumsum(np.fromiter(map(len, new), np.int64, len(new)) // _STRETCH)
+            self._begins = np.concatenate([self._begins, self._begins[-1] + ends])
+            self._flat = np.concatenate([self._flat, np.frombuffer(b"".join(new), np.int64).reshape(-1, 3)])
         counts = self._begins[numbers + 1] - self._begins[numbers]
         return counts, spans(self._begins[numbers], counts), self._flat
 
     def many_felt(self, numbers: Numbers) -> Numbers:
         """Return what dependants feel of each of these lines."""
-        table = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
-        for number in np.flatnonzero(np.bincount(numbers)).tolist():
-            table[number] = self.felt(number)
-        return table[numbers]
+        kinds, examples = distinct(numbers, len(self))
+        counts, where, flat = self.stretches(numbers[examples])
+        rows, bad = np.repeat(np.arange(len(examples)), counts), flat[where, 2] >= DEGRADED
+        return self._numbered(len(examples), rows[bad], flat[where[bad]])[kinds]
 
     def many_of_needs(self, rules: Numbers, sizes: Numbers, counts: Numbers, feels: Numbers) -> Numbers:
         """Return the lines that these needs make.
@@ -176,14 +203,11 @@ class LineStore:
 
     def _numbered(self, count: int, rows: Numbers, stretches: Stretches) -> Numbers:
         """Return the number of each row's line; its stretches stand together, in order."""
-        packed, size = np.ascontiguousarray(stretches).tobytes(), stretches.itemsize * 3
-        begins = (np.searchsorted(rows, np.arange(count + 1)) * size).tolist()
-        return np.fromiter(map(self._unpacked, (packed[a:b] for a, b in pairwise(begins))), np.int64, count)
-
-    def _unpacked(self, packed: bytes) -> int:
-        """Return the number of a line given as bytes: comparing these is faster than making the line."""
-        number = self._packed.get(packed)
-        if number is None:
-            stretches = np.frombuffer(packed, np.int64).reshape(-1, 3).tolist()
-            number = self._packed[packed] = self.number(tuple((s, e, impact) for s, e, impact in stretches))
-        return number
+        packed = np.ascontiguousarray(stretches).tobytes()
+        begins = (np.searchsorted(rows, np.arange(count + 1)) * _STRETCH).tolist()
+        known, numbers = self._numbers_of_packed.get, []
+        for begin, end in pairwise(begins):
+            line = packed[begin:end]
+            number = known(line)
+            numbers.append(self._added(line) if number is None else number)
+        return np.array(numbers, np.int64)

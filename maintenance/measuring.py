@@ -36,7 +36,7 @@ def availabilities(
     Args:
         session: Where to read.
         systems: Of the catalogue.
-        windows: As `queries.current_windows` returns them, at least those that touch a stretch.
+        windows: As `standing.current_windows` returns them, at least those that touch a stretch.
         stretches: Months, mostly.
         now: Nothing after it counts.
 

@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from maintenance.arrays import Numbers, alike, spans, uncollected
+from maintenance.arrays import Numbers, alike, ordered, spans, uncollected
 from maintenance.catalogue import Catalogue, Impact
 from maintenance.graph import Graph
 from maintenance.interventions import Plan
@@ -28,6 +28,8 @@ Job = tuple[int, int, int, str]
 
 #: From so many systems of one level on, arrays are faster.
 MANY = 150
+
+_IMPACTS = np.array([*Impact], object)
 
 
 @dataclass
@@ -44,11 +46,6 @@ class Spread:
     #: For systems in circles: their lines as settled before anything was lengthened.
     unlengthened: dict[int, Line] = field(default_factory=dict)
 
-    @property
-    def lines(self) -> list[Line]:
-        """Return the lines by number; the first is the empty one."""
-        return self.store.lines
-
     @cached_property
     def reached(self) -> dict[int, int]:
         """Return the number of each system's line, for systems with an impact, in ascending order."""
@@ -56,7 +53,7 @@ class Spread:
 
     def line(self, i: int) -> Line:
         """Return what the system of this number goes through."""
-        return self.lines[self.reached.get(i, 0)]
+        return self.store.line(self.reached.get(i, 0))
 
     def of(self, code: str) -> Line:
         """Return what a system goes through; nothing for one that is not reached or not known."""
@@ -71,20 +68,16 @@ class Spread:
     def windows(self) -> list[tuple[str, Impact, datetime, datetime]]:
         """Return every window as values: system, impact, start, end."""
         counts, where, flat = self.store.stretches(self.numbers)
-        known = {tick: instant_of(tick) for tick in set(flat[:, :2].ravel().tolist())}
-        starts, ends = (np.array([known[tick] for tick in flat[:, n].tolist()], object) for n in (0, 1))
-        impacts = np.array([*Impact], object)[flat[where, 2]]
-        codes = self.graph.codes
+        ticks, places = np.unique(flat[:, :2], return_inverse=True)
+        starts, ends = np.fromiter(map(instant_of, ticks.tolist()), object)[places.reshape(-1, 2).T]
+        columns = (
+            self.graph.names[np.repeat(self.systems, counts)],
+            _IMPACTS[flat[where, 2]],
+            starts[where],
+            ends[where],
+        )
         with uncollected():
-            return list(
-                zip(
-                    [codes[i] for i in np.repeat(self.systems, counts).tolist()],
-                    impacts.tolist(),
-                    starts[where].tolist(),
-                    ends[where].tolist(),
-                    strict=True,
-                )
-            )
+            return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def spread(catalogue: Catalogue, plans: Iterable[Plan], *, now: datetime | None = None) -> Spread:
@@ -236,15 +229,12 @@ class _Run:
         failing = made > 0
         owners = np.repeat(np.arange(len(systems)), counts)[failing]
         # In order and each once, so that systems with equal lines in another order are alike.
-        width = len(self.store.lines).bit_length()
-        keys = np.sort(owners << width | made[failing])
-        keys = keys[np.diff(keys, prepend=-1) > 0]
-        owners, made = keys >> width, keys & (1 << width) - 1
+        owners, made = ordered(owners, made[failing], len(self.store), once=True)
         counts = np.bincount(owners, minlength=len(systems))
         works = np.zeros(len(systems), np.int64)
         worked_on = [i for i in self.jobs if i in here]
         works[np.searchsorted(systems, worked_on)] = [self._work(i) for i in worked_on]
-        bound = len(self.store.lines)
+        bound = len(self.store)
         recovery = graph.recovery_of[systems]
         kinds, examples = alike(recovery * bound + works, counts, made, bound)
         some = spans((np.cumsum(counts) - counts)[examples], counts[examples])
@@ -262,10 +252,8 @@ class _Run:
         feels = state[graph.members[spans(begins[others], sizes)]]
         owners = np.repeat(np.arange(len(others)), sizes)
         sick = feels > 0
-        bound = len(self.store.lines)
-        width = bound.bit_length()
-        keys = np.sort(owners[sick] << width | feels[sick])
-        owners, feels = keys >> width, keys & (1 << width) - 1
+        bound = len(self.store)
+        owners, feels = ordered(owners[sick], feels[sick], bound)
         counts = np.bincount(owners, minlength=len(others))
         made[others] = 0
         failing = np.flatnonzero(counts)
@@ -328,7 +316,7 @@ class _Run:
         return overlay(
             *(
                 from_need(
-                    rule, [inside[m] if m in inside else self.store.lines[self.feels[m]] for m in members]
+                    rule, [inside[m] if m in inside else self.store.line(self.feels[m]) for m in members]
                 )
                 for rule, members in self.graph.needs(i)
             )

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from maintenance.catalogue import Audience, Catalogue, Impact, Kind, Need, Operator, System, Volume
 from maintenance.interventions import Phase, PhaseKind, Plan, Work
@@ -112,7 +113,9 @@ def _applications(chance: random.Random, count: int, servers: list[str]) -> Iter
         )
 
 
+@cache
 def _application(number: int) -> str:
+    """Return the code, one and the same each time: whoever reads a stored catalogue shares codes, too."""
     return f"APP-{number:04}"
 
 

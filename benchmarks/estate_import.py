@@ -2,7 +2,8 @@
 
 Each import is a process of its own, as a person would start it, so that its peak of memory is its own: into an empty
 database, then the same file again. PostgreSQL is that of `JANELA_TEST_DATABASE_URL`; without it only SQLite is measured.
-The last line is one object of JSON. `--tenth` does a tenth of the estate, `--keep FOLDER` leaves document and database.
+The last line is one object of JSON. `--tenth` does a tenth of the estate, `--only` one of the databases, `--keep FOLDER`
+leaves document and database for `benchmarks.estate_pages`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from maintenance.settings import ROOT
 from maintenance.texts import Text
 
 Result = dict[str, float]
+DATABASES = ("sqlite", "postgresql")
 #: Applications stand in so many groups on the status page.
 GROUPS = 40
 
@@ -105,6 +107,7 @@ def main() -> None:
     """Print the table and the line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tenth", action="store_true")
+    parser.add_argument("--only", choices=DATABASES)
     parser.add_argument("--keep", type=Path, help="Leave document and SQLite database in this folder.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="janela-estate-") as made:
@@ -113,9 +116,10 @@ def main() -> None:
         document = folder / "estate.json"
         write(document, 0.1 if asked.tenth else 1.0)
         found: Result = {"document_mb": document.stat().st_size / 1e6}
-        sqlite = f"sqlite:///{folder}/estate.db"
-        found |= imports("sqlite", folder, sqlite, document)
-        if server := os.environ.get("JANELA_TEST_DATABASE_URL"):
+        if asked.only != "postgresql":
+            found |= imports("sqlite", folder, f"sqlite:///{folder}/estate.db", document)
+        server = os.environ.get("JANELA_TEST_DATABASE_URL")
+        if server and asked.only != "sqlite":
             with postgres_database(server) as url:
                 found |= imports("postgresql", folder, url, document)
     for key, value in found.items():

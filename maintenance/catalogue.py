@@ -11,6 +11,7 @@ from functools import cached_property
 from maintenance.errors import Problem, did_you_mean
 from maintenance.graph import GivenNeed, Graph, build
 from maintenance.profiles import OFFICE_HOURS, ROUND_THE_CLOCK, WeekProfile
+from maintenance.sentences import Sentence
 from maintenance.texts import NO_TEXT, Text, folded
 
 #: What a code looks like: systems, operators, institutions, interventions.
@@ -218,55 +219,81 @@ class Catalogue:
 
 
 def _problems_of(catalogue: Catalogue, system: System, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    if system.operator and system.operator not in catalogue.operators:
-        yield Problem(
-            f"{system.code} names the operator {system.operator}, which is not under `operators`; add it there.",
-            (*path, "operator"),
-        )
-    for code in system.audiences:
-        if code not in catalogue.audiences:
-            yield Problem(
-                f"{system.code} names the audience {code}, which is not under `audiences`; add it there.",
-                (*path, "audiences"),
-            )
-    if (
-        system.volume is not None
-        and system.volume.profile
-        and system.volume.profile not in (known := (OFFICE_HOURS, ROUND_THE_CLOCK, *catalogue.profiles))
-    ):
-        hint = did_you_mean(system.volume.profile, known) or f" Known are {', '.join(known)}."
-        yield Problem(
-            f"{system.code} names the profile {system.volume.profile}, which is not under `profiles`.{hint}",
-            (*path, "volume", "profile"),
-        )
-    for position, contingency in enumerate(system.contingency):
-        if contingency.audience not in catalogue.audiences:
-            yield Problem(
-                f"{system.code} has a contingency for the audience {contingency.audience}, which is not under "
-                "`audiences`; add it there.",
-                (*path, "contingency", position, "audience"),
-            )
+    yield from _unnamed(catalogue, system, path)
     for position, need in enumerate(system.needs):
         where = (*path, "needs", position)
-        if system.code in need.of:
-            yield Problem(f"{system.code} needs itself; take it out of this need.", where)
-        if len(set(need.of)) != len(need.of):
-            yield Problem(f"A need of {system.code} names a system twice; name each once.", where)
-        if not 1 <= need.at_least <= len(need.of):
-            yield Problem(
-                f"A need of {system.code} asks for at least {need.at_least} of {len(need.of)} systems; "
-                f"`at_least` goes from 1 to {len(need.of)}.",
-                (*where, "at_least"),
-            )
-        if need.otherwise is Impact.NO_IMPACT:
-            yield Problem(
-                f"A need of {system.code} has `otherwise: NO-IMPACT`; say REDUCED-REDUNDANCY, DEGRADED or OUTAGE.",
-                (*where, "otherwise"),
-            )
+        yield from _problems_of_need(system.code, need, where)
         for member in need.of:
             if member not in catalogue.systems:
-                hint = did_you_mean(member, catalogue.systems) or " Add it, or correct the code."
-                yield Problem(f"{system.code} needs {member}, which is not in the catalogue.{hint}", where)
+                hint = did_you_mean(member, catalogue.systems) or Sentence("Add it, or correct the code.")
+                said = Sentence(
+                    "%(system)s needs %(member)s, which is not in the catalogue.",
+                    system=system.code,
+                    member=member,
+                )
+                yield Problem(said.then(hint), where)
+
+
+def _unnamed(catalogue: Catalogue, system: System, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield what a system names that is not in the lists of the catalogue."""
+    code = system.code
+    if system.operator and system.operator not in catalogue.operators:
+        said = Sentence(
+            "%(system)s names the operator %(operator)s, which is not under `operators`; add it there.",
+            system=code,
+            operator=system.operator,
+        )
+        yield Problem(said, (*path, "operator"))
+    for audience in system.audiences:
+        if audience not in catalogue.audiences:
+            said = Sentence(
+                "%(system)s names the audience %(audience)s, which is not under `audiences`; add it there.",
+                system=code,
+                audience=audience,
+            )
+            yield Problem(said, (*path, "audiences"))
+    profile = system.volume.profile if system.volume else ""
+    if profile and profile not in (known := (OFFICE_HOURS, ROUND_THE_CLOCK, *catalogue.profiles)):
+        said = Sentence(
+            "%(system)s names the profile %(profile)s, which is not under `profiles`.",
+            system=code,
+            profile=profile,
+        )
+        hint = did_you_mean(profile, known) or Sentence("Known are %(names)s.", names=", ".join(known))
+        yield Problem(said.then(hint), (*path, "volume", "profile"))
+    for position, contingency in enumerate(system.contingency):
+        if contingency.audience not in catalogue.audiences:
+            said = Sentence(
+                "%(system)s has a contingency for the audience %(audience)s, which is not under `audiences`; "
+                "add it there.",
+                system=code,
+                audience=contingency.audience,
+            )
+            yield Problem(said, (*path, "contingency", position, "audience"))
+
+
+def _problems_of_need(code: str, need: Need, where: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield what is wrong with one need by itself."""
+    if code in need.of:
+        yield Problem(Sentence("%(system)s needs itself; take it out of this need.", system=code), where)
+    if len(set(need.of)) != len(need.of):
+        said = Sentence("A need of %(system)s names a system twice; name each once.", system=code)
+        yield Problem(said, where)
+    if not 1 <= need.at_least <= len(need.of):
+        said = Sentence(
+            "A need of %(system)s asks for at least %(wanted)s of %(count)s systems; `at_least` goes from 1 to "
+            "%(count)s.",
+            system=code,
+            wanted=need.at_least,
+            count=len(need.of),
+        )
+        yield Problem(said, (*where, "at_least"))
+    if need.otherwise is Impact.NO_IMPACT:
+        said = Sentence(
+            "A need of %(system)s has `otherwise: NO-IMPACT`; say REDUCED-REDUNDANCY, DEGRADED or OUTAGE.",
+            system=code,
+        )
+        yield Problem(said, (*where, "otherwise"))
 
 
 def what_decides(catalogue: Catalogue, reach: Iterable[str]) -> Catalogue:

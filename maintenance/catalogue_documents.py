@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -41,6 +42,7 @@ from maintenance.errors import InvalidDocument, Problem
 from maintenance.profile_documents import ProfileEntry, profile_document
 from maintenance.profiles import OFFICE_HOURS, WeekProfile
 from maintenance.reading import Source
+from maintenance.sentences import Sentence
 from maintenance.texts import Text
 from maintenance.windows import format_duration
 
@@ -161,8 +163,8 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
         InvalidDocument: With every mistake.
     """
     if isinstance(source.data, dict) and "phases" in source.data and "systems" not in source.data:
-        message = "This is an intervention, not a catalogue; a catalogue has a list of `systems`."
-        raise InvalidDocument(source.located([Problem(message)]))
+        said = Sentence("This is an intervention, not a catalogue; a catalogue has a list of `systems`.")
+        raise InvalidDocument(source.located([*source.problems, Problem(said)]))
     quick = _quickly(source.data)
     checked = quick[0] if quick else check(CatalogueEntry, source.data, _STAND_INS)
     problems = [*source.problems, *checked.problems]
@@ -185,7 +187,7 @@ def catalogue_from(source: Source, *, known: Catalogue | None = None) -> Catalog
             path = checked.place(problem.path)
             # Of a list with a wrong entry nobody can say yet how many of it are needed.
             if path[-1] != "at_least" or not checked.is_wrong(path[:-1], "of"):
-                problems.append(Problem(problem.message, path))
+                problems.append(replace(problem, path=path))
     if problems:
         raise InvalidDocument(source.located(problems))
     return catalogue
@@ -220,8 +222,13 @@ def _doubles(name: str, entries: Any) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for position, code in _codes(entries):
         if code in first:
-            message = f"{code} stands twice, first as entry {first[code] + 1} of `{name}`; keep one."
-            yield Problem(message, (name, position, "code"))
+            said = Sentence(
+                "%(code)s stands twice, first as entry %(number)s of `%(list)s`; keep one.",
+                code=code,
+                number=first[code] + 1,
+                list=name,
+            )
+            yield Problem(said, (name, position, "code"))
         first.setdefault(code, position)
 
 

@@ -1,37 +1,27 @@
-"""Rows to catalogue and back."""
+"""The catalogue as it is stored: read whole or in its public part, and written."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from collections.abc import Collection
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeGuard
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import JSON, Engine, String, cast, func, insert, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.orm import Session, defer
 
-from maintenance.catalogue import (
-    Audience,
-    Catalogue,
-    Contingency,
-    Impact,
-    Kind,
-    Need,
-    Operator,
-    System,
-    Volume,
-)
-from maintenance.catalogue_documents import need_document, volume_document
+from maintenance.catalogue import Audience, Catalogue, Operator, System
+from maintenance.catalogue_rows import read_systems, system_row, text_of, text_row
 from maintenance.database import new_public_id
 from maintenance.models import AudienceRow, CatalogueRevision, OperatorRow, SystemRow
 from maintenance.profile_documents import profile_from
-from maintenance.texts import Text
 
-_V = TypeVar("_V")
-
-#: The newest catalogue of each database, by the connection pool that leads to it.
+#: The newest catalogue of each database, and its public part, by the connection pool that leads to it.
 _loaded: WeakKeyDictionary[Engine, Catalogue] = WeakKeyDictionary()
+_public: WeakKeyDictionary[Engine, Catalogue] = WeakKeyDictionary()
+#: Held while the whole is read: who comes meanwhile waits for it instead of reading it a second time.
+_reading = Lock()
 #: Set on a session that wrote the catalogue: what it reads may yet be rolled back, so nobody else may see it.
 _WRITTEN = "catalogue_written"
 #: Rows that are written together.
@@ -53,25 +43,33 @@ def hold_catalogue(session: Session) -> None:
 def load_catalogue(session: Session) -> Catalogue:
     """Return all systems, retired ones marked; read once per database and version, then remembered."""
     version = catalogue_version(session)
+    if session.info.get(_WRITTEN):
+        return _read(session, version)
     engine = session.get_bind().engine
-    remembered = _loaded.get(engine)
-    if remembered is not None and remembered.version == version and not session.info.get(_WRITTEN):
-        return remembered
-    catalogue = _read(session, version)
-    if not session.info.get(_WRITTEN):
-        _loaded[engine] = catalogue
-    return catalogue
+    if not _is_newest(known := _loaded.get(engine), version):
+        with _reading:
+            if not _is_newest(known := _loaded.get(engine), version):
+                known = _loaded[engine] = _read(session, version)
+    return known
 
 
-def _read(session: Session, version: int) -> Catalogue:
+def load_public_catalogue(session: Session) -> Catalogue:
+    """Return the public systems alone, retired ones marked; what they need may not be among them."""
+    version = catalogue_version(session)
+    engine = session.get_bind().engine
+    if not _is_newest(known := _public.get(engine), version):
+        known = _public[engine] = _read(session, version, only_public=True)
+    return known
+
+
+def _is_newest(known: Catalogue | None, version: int) -> TypeGuard[Catalogue]:
+    return known is not None and known.version == version
+
+
+def _read(session: Session, version: int, *, only_public: bool = False) -> Catalogue:
     revision = session.get(CatalogueRevision, version, options=[defer(CatalogueRevision.changes)])
-    # JSON comes as the text it is kept as: thousands of systems say the same, and what was read once
-    # is not read again.
-    columns = [cast(c, String) if isinstance(c.type, JSON) else c for c in _COLUMNS]
-    systems = session.execute(select(*columns).order_by(SystemRow.position, SystemRow.id))
-    values = _Values()
     return Catalogue(
-        systems={row[0]: _system(*row, values=values) for row in systems},
+        systems=read_systems(session, only_public=only_public),
         operators={
             row.code: Operator(row.code, text_of(row.name), row.email)
             for row in session.scalars(select(OperatorRow).order_by(OperatorRow.position, OperatorRow.code))
@@ -84,145 +82,6 @@ def _read(session: Session, version: int) -> Catalogue:
         timezone=revision.timezone if revision else "UTC",
         version=version,
     )
-
-
-#: What `_system` takes, in its order.
-_COLUMNS = (
-    SystemRow.code,
-    SystemRow.name,
-    SystemRow.kind,
-    SystemRow.operator,
-    SystemRow.group,
-    SystemRow.tags,
-    SystemRow.public,
-    SystemRow.audiences,
-    SystemRow.needs,
-    SystemRow.recovery_seconds,
-    SystemRow.volume,
-    SystemRow.contingency,
-    SystemRow.retired_at,
-)
-
-
-class _Values:
-    """Makes values of JSON text, one and the same for the same text."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, str | None], Any] = {}
-        self._codes: dict[str, str] = {}
-
-    def text(self, raw: str) -> Text:
-        return self._once("text", raw, text_of)
-
-    def words(self, raw: str) -> tuple[str, ...]:
-        return self._once("words", raw, tuple)
-
-    def needs(self, raw: str) -> tuple[Need, ...]:
-        return self._once("needs", raw, self._needs)
-
-    def volume(self, raw: str | None) -> Volume | None:
-        return self._once("volume", raw, _volume)
-
-    def contingency(self, raw: str) -> tuple[Contingency, ...]:
-        return self._once("contingency", raw, _contingency)
-
-    def _once(self, kind: str, raw: str | None, make: Callable[[Any], _V]) -> _V:
-        key = (kind, raw)
-        if key not in self._made:
-            self._made[key] = make(json.loads(raw) if raw is not None else None)
-        made: _V = self._made[key]
-        return made
-
-    def _needs(self, row: list[dict[str, Any]]) -> tuple[Need, ...]:
-        share = self._codes.setdefault
-        return tuple(
-            Need(tuple([share(c, c) for c in n["of"]]), n["at_least"], Impact.parse(n["otherwise"]))
-            for n in row
-        )
-
-
-def _volume(row: dict[str, Any] | None) -> Volume | None:
-    return Volume(text_of(row["unit"]), row["per_month"], row.get("profile", "")) if row else None
-
-
-def _contingency(row: list[dict[str, Any]]) -> tuple[Contingency, ...]:
-    return tuple(
-        Contingency(c["audience"], text_of(c["before"]), text_of(c["during"]), text_of(c["after"]))
-        for c in row
-    )
-
-
-def _system(
-    code: str,
-    name: str,
-    kind: str,
-    operator: str,
-    group: str,
-    tags: str,
-    public: bool,
-    audiences: str,
-    needs: str,
-    recovery_seconds: int,
-    volume: str | None,
-    contingency: str,
-    retired_at: datetime | None,
-    *,
-    values: _Values,
-) -> System:
-    return System(
-        code=code,
-        name=values.text(name),
-        kind=Kind(kind),
-        operator=operator,
-        group=values.text(group),
-        tags=values.words(tags),
-        public=public,
-        audiences=values.words(audiences),
-        needs=values.needs(needs),
-        recovery=timedelta(seconds=recovery_seconds),
-        volume=values.volume(volume),
-        contingency=values.contingency(contingency),
-        retired=retired_at is not None,
-    )
-
-
-def text_of(row: Mapping[str, str]) -> Text:
-    """Return the text that a column holds as {language: words}."""
-    return Text(tuple(row.items()))
-
-
-def text_row(text: Text) -> dict[str, str]:
-    """Return the text as a column holds it."""
-    return dict(text.variants)
-
-
-def system_row(system: System) -> dict[str, Any]:
-    """Return what the row of a system holds of its content."""
-    return {
-        "code": system.code,
-        "name": text_row(system.name),
-        "search_words": system.search_words,
-        "kind": system.kind.value,
-        "operator": system.operator,
-        "group": text_row(system.group),
-        "tags": list(system.tags),
-        "public": system.public,
-        "audiences": list(system.audiences),
-        "needs": [need_document(need) for need in system.needs],
-        "recovery_seconds": int(system.recovery.total_seconds()),
-        "volume": {**volume_document(system.volume), "unit": text_row(system.volume.unit)}
-        if system.volume
-        else None,
-        "contingency": [
-            {
-                "audience": c.audience,
-                "before": text_row(c.before),
-                "during": text_row(c.during),
-                "after": text_row(c.after),
-            }
-            for c in system.contingency
-        ],
-    }
 
 
 def save_catalogue(session: Session, catalogue: Catalogue, *, retire: Collection[str], at: datetime) -> None:

@@ -22,6 +22,8 @@ from pydantic_core import PydanticCustomError
 
 from maintenance.catalogue import CODE_PATTERN, Impact
 from maintenance.errors import InvalidTime, did_you_mean
+from maintenance.library_words import address_complaint
+from maintenance.sentences import Sentence
 from maintenance.windows import parse_duration, zone
 from maintenance.yaml_core import Plain
 
@@ -30,9 +32,16 @@ LINE_LIMIT = 300
 TEXT_LIMIT = 20_000
 
 
-def wrong(sentence: str) -> PydanticCustomError:
-    """Return the error that pydantic carries to its place in the document."""
+def wrong(message: str | Sentence, **values: object) -> PydanticCustomError:
+    """Return the error that pydantic carries to its place in the document: a message with values, or a sentence."""
+    sentence = message if isinstance(message, Sentence) else Sentence(message, **values)
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
+
+
+def sentence_of(error: PydanticCustomError) -> Sentence:
+    """Return the sentence that `wrong` put into the error."""
+    found = (error.context or {}).get("sentence")
+    return found if isinstance(found, Sentence) else Sentence(error.message())
 
 
 class Entry(BaseModel):
@@ -61,14 +70,20 @@ _NOT_IN_TEXT = re.compile(
 )
 
 
-def control_character_in(text: str, *, lines: bool = False) -> str:
-    """Return what is wrong with the characters of a text, "" if nothing; `lines` allows several lines."""
+def control_character_in(text: str, *, lines: bool = False) -> Sentence | None:
+    """Return what is wrong with the characters of a text, None if nothing; `lines` allows several lines."""
     found = (_NOT_IN_TEXT if lines else _NOT_IN_LINE).search(text)
     if not found:
-        return ""
+        return None
     if found[0] in "\r\n":
-        return "This holds a line break; write it in one line."
-    return f"This holds the control character U+{ord(found[0]):04X}; take it out."
+        return Sentence("This holds a line break; write it in one line.")
+    return Sentence(
+        "This holds the control character %(character)s; take it out.", character=f"U+{ord(found[0]):04X}"
+    )
+
+
+def _too_long(text: str, limit: int) -> PydanticCustomError:
+    return wrong("This has %(length)s characters; at most %(limit)s fit.", length=len(text), limit=limit)
 
 
 def _line(text: str) -> str:
@@ -76,7 +91,7 @@ def _line(text: str) -> str:
     if problem := control_character_in(text):
         raise wrong(problem)
     if len(text) > LINE_LIMIT:
-        raise wrong(f"This has {len(text)} characters; at most {LINE_LIMIT} fit.")
+        raise _too_long(text, LINE_LIMIT)
     return text
 
 
@@ -85,7 +100,7 @@ def _paragraphs(text: str) -> str:
     if problem := control_character_in(text, lines=True):
         raise wrong(problem)
     if len(text) > TEXT_LIMIT:
-        raise wrong(f"This has {len(text)} characters; at most {TEXT_LIMIT} fit.")
+        raise _too_long(text, TEXT_LIMIT)
     return text
 
 
@@ -118,8 +133,13 @@ def language_code(text: str) -> str:
 def _language(text: str) -> str:
     code = language_code(text)
     if not code:
-        raise wrong(f"“{text[:40]}” is no language; use a BCP 47 code such as pt, en or pt-BR.")
+        raise wrong(no_language(text))
     return code
+
+
+def no_language(text: str) -> Sentence:
+    """Return what is said of a text that is no language code."""
+    return Sentence("“%(text)s” is no language; use a BCP 47 code such as pt, en or pt-BR.", text=text[:40])
 
 
 def _variants(value: Any) -> Any:
@@ -160,21 +180,32 @@ def is_code(text: str) -> bool:
 
 def _code(text: str) -> str:
     if not is_code(text):
-        better = f"; {text.upper()} would be right" if is_code(text.upper()) else ""
-        raise wrong(
-            f"“{text[:70]}” is no code: up to 64 capital letters, digits, dots, hyphens and underscores, "
-            f"the first a letter or digit{better}."
-        )
+        raise wrong(no_code(text))
     return text
+
+
+def no_code(text: str) -> Sentence:
+    """Return what is said of a text that is no code."""
+    said = Sentence(
+        "“%(text)s” is no code: up to 64 capital letters, digits, dots, hyphens and underscores, "
+        "the first a letter or digit.",
+        text=text[:70],
+    )
+    return said.then(_would_be_right(text.upper()) if is_code(text.upper()) else None)
+
+
+def _would_be_right(code: str) -> Sentence:
+    return Sentence("%(code)s would be right.", code=code)
 
 
 def _audience_code(text: str) -> str:
     if not _AUDIENCE.fullmatch(text):
-        better = f"; {text.lower()} would be right" if _AUDIENCE.fullmatch(text.lower()) else ""
-        raise wrong(
-            f"“{text[:70]}” is no audience code: up to 64 lower-case letters, digits, dots, hyphens and "
-            f"underscores{better}."
+        said = Sentence(
+            "“%(text)s” is no audience code: up to 64 lower-case letters, digits, dots, hyphens and underscores.",
+            text=text[:70],
         )
+        better = _would_be_right(text.lower()) if _AUDIENCE.fullmatch(text.lower()) else None
+        raise wrong(said.then(better))
     return text
 
 
@@ -206,10 +237,11 @@ def choice(options: Mapping[str, _E]) -> BeforeValidator:
         if isinstance(value, str) and value in options:
             return options[value]
         if not isinstance(value, str):
-            raise wrong(f"Write one of {', '.join(options)}.")
+            raise wrong("Write one of %(options)s.", options=", ".join(options))
         cased = value.upper() if next(iter(options)).isupper() else value.lower()
         hint = did_you_mean(cased.replace("_", "-").replace(" ", "-"), options)
-        raise wrong(f"“{value[:40]}” is not one of {', '.join(options)}.{hint}")
+        said = Sentence("“%(text)s” is not one of %(options)s.", text=value[:40], options=", ".join(options))
+        raise wrong(said.then(hint))
 
     return BeforeValidator(parse)
 
@@ -224,7 +256,7 @@ def _length(value: Any) -> timedelta:
         try:
             return parse_duration(value)
         except InvalidTime as error:
-            raise wrong(str(error)) from None
+            raise wrong(error.sentence) from None
     raise wrong("Write a duration such as PT30M, PT18H or P7D.")
 
 
@@ -235,18 +267,20 @@ _TIME = re.compile(
 
 def _moment(value: Any) -> datetime:
     """Return a naive wall time, or an aware instant where an offset was given."""
-    shape = "Write a date and time such as 2019-11-30T14:00, in the document's timezone."
+    shape = Sentence("Write a date and time such as 2019-11-30T14:00, in the document's timezone.")
     if not isinstance(value, str):
         raise wrong(shape)
     if not _TIME.fullmatch(value):
-        raise wrong(f"“{value[:40]}” is no time. {shape}")
+        raise wrong(Sentence("“%(text)s” is no time.", text=value[:40]).then(shape))
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise wrong(f"“{value}” is no time: {error}.") from None
+    except ValueError:
+        raise wrong(
+            "“%(text)s” is no time: there is no such day, or no such time of day; correct it.", text=value
+        ) from None
     # Beyond these years clock changes and additions leave what dates can hold.
     if not 1970 <= moment.year <= 2200:
-        raise wrong(f"The year {moment.year} cannot be meant; years go from 1970 to 2200.")
+        raise wrong("The year %(year)s cannot be meant; years go from 1970 to 2200.", year=moment.year)
     return moment
 
 
@@ -254,7 +288,7 @@ def _zone(name: str) -> str:
     try:
         return zone(name).key
     except InvalidTime as error:
-        raise wrong(str(error)) from None
+        raise wrong(error.sentence) from None
 
 
 Length = Annotated[timedelta, BeforeValidator(_length)]
@@ -275,7 +309,8 @@ def email_address(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise wrong(f"“{text[:80]}” is no e-mail address: {error}") from None
+        why = address_complaint(str(error))
+        raise wrong("“%(text)s” is no e-mail address: %(why)s", text=text[:80], why=why) from None
 
 
 Email = Annotated[_Written, AfterValidator(email_address)]

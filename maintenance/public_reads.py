@@ -13,7 +13,8 @@ from maintenance.errors import NotFound
 from maintenance.interventions import Plan, Window
 from maintenance.lifecycle import OPEN, RunState
 from maintenance.models import InterventionRow, VersionRow
-from maintenance.queries import gates_in_force, plan_of, windows_of
+from maintenance.public_windows import stored_windows
+from maintenance.queries import gates_in_force, plan_of
 from maintenance.texts import Text
 
 #: Run states of interventions that are over.
@@ -78,8 +79,7 @@ class Told:
 def told_of(session: Session, *, ended_since: datetime) -> list[Told]:
     """Return the interventions that readers wait for, and those that ended since an instant; by start."""
     recent = (InterventionRow.run_state.in_(ENDED)) & (VersionRow.published_at >= ended_since)
-    statement = _newest().where(or_(InterventionRow.run_state.in_(OPEN), recent))
-    found = [_told(row, version) for row, version in session.execute(statement)]
+    found = _read(session, _newest().where(or_(InterventionRow.run_state.in_(OPEN), recent)))
     return sorted(found, key=lambda told: (told.plan.start, told.reference))
 
 
@@ -92,7 +92,7 @@ def ended(session: Session, *, limit: int, offset: int = 0) -> list[Told]:
         .limit(limit)
         .offset(offset)
     )
-    return [_told(row, version) for row, version in session.execute(statement)]
+    return _read(session, statement)
 
 
 def told_by_reference(session: Session, references: Collection[str]) -> dict[str, Told]:
@@ -100,24 +100,46 @@ def told_by_reference(session: Session, references: Collection[str]) -> dict[str
     if not references:
         return {}
     statement = _newest().where(InterventionRow.reference.in_(references))
-    return {row.reference: _told(row, version) for row, version in session.execute(statement)}
+    return {told.reference: told for told in _read(session, statement)}
+
+
+def told_plans(session: Session, references: Collection[str]) -> dict[str, Plan]:
+    """Return the plans of those of these interventions that readers know, by reference."""
+    statement = _newest().where(InterventionRow.reference.in_(references))
+    return (
+        {row.reference: plan_of(version) for row, version in session.execute(statement)} if references else {}
+    )
 
 
 def whole_story(session: Session, reference: str) -> Told:
-    """Return one intervention with all its published versions.
+    """Return one intervention with all its published versions, with windows as readers may know them.
 
     Raises:
         NotFound: If there is none of that reference, or readers were never told of it.
     """
     row = session.scalars(_with_versions().where(InterventionRow.reference == reference)).one_or_none()
-    versions = _published(row) if row else ()
-    if row is None or not versions:
+    published = _published(row) if row else []
+    if row is None or not published:
         raise NotFound("There is no announced intervention %(reference)s.", reference=reference)
+    windows = stored_windows(session, [version.id for version in published])
+    versions = tuple(_version(version, windows.get(version.id, ())) for version in published)
     return _described(row, versions[0], versions)
 
 
+def for_calendar(session: Session, reference: str) -> Told:
+    """Return one intervention as `for_calendars` does.
+
+    Raises:
+        NotFound: If there is none of that reference, or readers were never told of it.
+    """
+    row = session.scalars(_with_versions().where(InterventionRow.reference == reference)).one_or_none()
+    if row is None or not (told := _in_calendars(session, [row])):
+        raise NotFound("There is no announced intervention %(reference)s.", reference=reference)
+    return told[0]
+
+
 def for_calendars(session: Session, *, ended_since: datetime) -> list[Told]:
-    """Return the interventions that stand in calendars, with their versions; those that ended earlier left out."""
+    """Return the interventions that stand in calendars, with their two newest versions and what of them is public."""
     statement = _with_versions().where(
         or_(
             InterventionRow.run_state.in_(OPEN),
@@ -128,11 +150,17 @@ def for_calendars(session: Session, *, ended_since: datetime) -> list[Told]:
             ),
         )
     )
+    return _in_calendars(session, session.scalars(statement.order_by(InterventionRow.id)))
+
+
+def _in_calendars(session: Session, rows: Iterable[InterventionRow]) -> list[Told]:
+    # The version before the newest tells when something cancelled would have been.
+    newest = [(row, published[:2]) for row in rows if (published := _published(row))]
+    windows = stored_windows(session, [version.id for _, versions in newest for version in versions])
     found = []
-    for row in session.scalars(statement.order_by(InterventionRow.id)):
-        # The version before the newest tells when something cancelled would have been.
-        if versions := _published(row, newest=2):
-            found.append(_described(row, versions[0], versions))
+    for row, published in newest:
+        versions = tuple(_version(version, windows.get(version.id, ())) for version in published)
+        found.append(_described(row, versions[0], versions))
     return found
 
 
@@ -147,31 +175,29 @@ def _newest() -> Select[InterventionRow, VersionRow]:
         select(InterventionRow, VersionRow)
         .join(VersionRow, VersionRow.intervention_id == InterventionRow.id)
         .where(VersionRow.sequence == newest)
-        .options(
-            selectinload(VersionRow.windows),
-            selectinload(InterventionRow.updates),
-            selectinload(InterventionRow.gates),
-        )
     )
 
 
 def _with_versions() -> Select[InterventionRow]:
     return select(InterventionRow).options(
-        selectinload(InterventionRow.versions).selectinload(VersionRow.windows),
+        selectinload(InterventionRow.versions),
         selectinload(InterventionRow.updates),
         selectinload(InterventionRow.gates),
     )
 
 
-def _published(row: InterventionRow, *, newest: int | None = None) -> tuple[Version, ...]:
+def _published(row: InterventionRow) -> list[VersionRow]:
     """Return the versions readers were told of, newest first."""
     published = [version for version in row.versions if version.sequence is not None]
-    ordered = sorted(published, key=lambda version: version.sequence or 0, reverse=True)
-    return tuple(_version(version) for version in ordered[:newest])
+    return sorted(published, key=lambda version: version.sequence or 0, reverse=True)
 
 
-def _told(row: InterventionRow, version: VersionRow) -> Told:
-    return _described(row, _version(version), ())
+def _read(session: Session, statement: Select[InterventionRow, VersionRow]) -> list[Told]:
+    """Return the interventions, with windows as readers may know them."""
+    beside = (selectinload(InterventionRow.updates), selectinload(InterventionRow.gates))
+    found = [(row, version) for row, version in session.execute(statement.options(*beside))]
+    windows = stored_windows(session, [version.id for _, version in found])
+    return [_described(row, _version(version, windows.get(version.id, ())), ()) for row, version in found]
 
 
 def _described(row: InterventionRow, version: Version, versions: Iterable[Version]) -> Told:
@@ -188,12 +214,12 @@ def _described(row: InterventionRow, version: Version, versions: Iterable[Versio
     )
 
 
-def _version(row: VersionRow) -> Version:
+def _version(row: VersionRow, windows: tuple[Window, ...]) -> Version:
     return Version(
         sequence=row.sequence or 0,
         published_at=row.published_at or row.created_at,
         step=row.step or "",
         reason=Text.of(row.reason),
         plan=plan_of(row),
-        windows=windows_of(row),
+        windows=windows,
     )

@@ -28,7 +28,7 @@ from maintenance.queries import (
     pending,
     plan_of,
 )
-from maintenance.shown import WindowsChange, differ, naming
+from maintenance.shown import WindowsChange, by_plan, differ
 from maintenance.texts import NO_TEXT, Text
 
 #: Key of the PostgreSQL lock under which versions are published: "janela" in ASCII.
@@ -108,14 +108,14 @@ def effect_of(session: Session, catalogue: Catalogue, before: Plan | None, after
     waited_for = _waited_for(session, others)
     # What stood before matters only where somebody waits for another plan.
     standing_before = [*others.values(), *([before] if before else [])] if waited_for else []
-    windows_before = forecast(catalogue, standing_before)
-    windows_after = forecast(catalogue, [*others.values(), *([after] if after else [])])
+    windows_before = by_plan(forecast(catalogue, standing_before))
+    windows_after = by_plan(forecast(catalogue, [*others.values(), *([after] if after else [])]))
     changes = (
-        WindowsChange(reference, naming(windows_before, reference), naming(windows_after, reference))
+        WindowsChange(reference, windows_before.get(reference, ()), windows_after.get(reference, ()))
         for reference in waited_for
     )
     return Effect(
-        windows=naming(windows_after, after.reference) if after else (),
+        windows=windows_after.get(after.reference, ()) if after else (),
         altered=tuple(change for change in changes if differ(change.before, change.after)),
     )
 

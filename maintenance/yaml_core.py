@@ -10,6 +10,8 @@ import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from maintenance.errors import InvalidDocument, Problem
+from maintenance.library_words import yaml_complaint
+from maintenance.sentences import N_, Sentence
 
 Path = tuple[str | int, ...]
 
@@ -110,29 +112,28 @@ class Builder:
                 elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        raise self._fatal(
-                            "A second document begins here (`---`); keep one in each file.", event
-                        )
+                        said = Sentence("A second document begins here (`---`); keep one in each file.")
+                        raise self._fatal(said, event)
         except yaml.MarkedYAMLError as error:
             self.problems.append(_syntax_problem(error))
             raise InvalidDocument(self.problems) from None
         except yaml.YAMLError as error:
-            self.problems.append(Problem(f"This is not YAML: {error}."))
+            self.problems.append(Problem(Sentence("This is not YAML: %(complaint)s.", complaint=error)))
             raise InvalidDocument(self.problems) from None
         return self.root, self.problems
 
-    def _problem(self, message: str, event: Any) -> None:
-        self.problems.append(Problem(message, line=event.start_mark.line + 1))
+    def _problem(self, said: Sentence, event: Any) -> None:
+        self.problems.append(Problem(said, line=event.start_mark.line + 1))
 
-    def _fatal(self, message: str, event: Any) -> InvalidDocument:
-        self._problem(message, event)
+    def _fatal(self, said: Sentence, event: Any) -> InvalidDocument:
+        self._problem(said, event)
         return InvalidDocument(self.problems)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         text = event.value
         self.weight += _NODE_WEIGHT + len(text)
         if event.tag is not None:
-            self._problem(f"The tag {event.tag} means nothing here; take it out.", event)
+            self._problem(_tag(event), event)
         frame = self.stack[-1] if self.stack else None
         if frame is not None and frame.key is None and type(frame.container) is dict:
             self._key(frame, text, event)
@@ -146,9 +147,10 @@ class Builder:
 
     def _key(self, frame: _Frame, key: str, event: Any) -> None:
         if key in frame.container:
-            self._problem(f"The key `{_shortened(key)}` stands twice; keep one.", event)
+            self._problem(Sentence("The key `%(key)s` stands twice; keep one.", key=_shortened(key)), event)
         elif key == "<<" and event.implicit[0]:
-            self._problem("Merge keys (`<<`) are not part of YAML 1.2; write the keys out.", event)
+            said = Sentence("Merge keys (`<<`) are not part of YAML 1.2; write the keys out.")
+            self._problem(said, event)
         frame.key = key
 
     def _add(self, value: Any) -> None:
@@ -165,14 +167,16 @@ class Builder:
 
     def _open(self, event: Any) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            raise self._fatal(
-                f"Lists and mappings stand in one another more than {MAX_DEPTH} deep here.", event
+            said = Sentence(
+                "Lists and mappings stand in one another more than %(most)s deep here; lay them flatter.",
+                most=MAX_DEPTH,
             )
+            raise self._fatal(said, event)
         frame = self.stack[-1] if self.stack else None
         if frame is not None and frame.key is None and type(frame.container) is dict:
-            raise self._fatal("A list or mapping cannot be a key; write text.", event)
+            raise self._fatal(Sentence("A list or mapping cannot be a key; write text."), event)
         if event.tag is not None:
-            self._problem(f"The tag {event.tag} means nothing here; take it out.", event)
+            self._problem(_tag(event), event)
         container: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._add(container)
         self.stack.append(_Frame(container, event.anchor, self.weight))
@@ -188,17 +192,22 @@ class Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         name = event.anchor
         if name not in self.anchors:
-            raise self._fatal(f"The alias *{name} stands for nothing; there is no &{name} before it.", event)
+            said = Sentence(
+                "The alias *%(name)s stands for nothing; there is no &%(name)s before it.", name=name
+            )
+            raise self._fatal(said, event)
         value, weight = self.anchors[name]
         if value is _OPEN:
-            raise self._fatal(f"The alias *{name} stands within &{name} itself; take it out.", event)
+            said = Sentence("The alias *%(name)s stands within &%(name)s itself; take it out.", name=name)
+            raise self._fatal(said, event)
         self.weight += weight
         self.repeated += weight
         if self.repeated > MAX_REPEATED:
-            raise self._fatal("Aliases repeat more here than is read; write the document out.", event)
+            said = Sentence("Aliases repeat more here than is read; write the document out.")
+            raise self._fatal(said, event)
         frame = self.stack[-1]
         if frame.key is None and type(frame.container) is dict:
-            raise self._fatal("An alias cannot be a key; write text.", event)
+            raise self._fatal(Sentence("An alias cannot be a key; write text."), event)
         self._add(value)
 
 
@@ -215,16 +224,30 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
+def _tag(event: Any) -> Sentence:
+    return Sentence("The tag %(tag)s means nothing here; take it out.", tag=event.tag)
+
+
+_ADVICE_ON_TEXT = N_(
+    "This is not YAML: %(complaint)s; indent with spaces, never tabs, and put text that begins with @, `, %% "
+    "or & in quotes."
+)
+_ADVICE_ON_COLONS = N_(
+    "This is not YAML: %(complaint)s; put text that contains a colon and a space in quotes, and check the "
+    "indentation."
+)
+_ADVICE = N_("This is not YAML: %(complaint)s; check quotes, brackets and indentation here and just above.")
+
+
 def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
-    what = " ".join(part for part in (error.context, error.problem) if part)
+    what = f"{error.context} {error.problem}"
     if "cannot start any token" in what or "tab character" in what:
-        advice = "indent with spaces, never tabs, and put text that begins with @, `, % or & in quotes"
-    elif _MARK_OF_CONTEXT in what:
-        advice = "put text that contains a colon and a space in quotes, and check the indentation"
+        advice = _ADVICE_ON_TEXT
     else:
-        advice = "check quotes, brackets and indentation here and just above"
+        advice = _ADVICE_ON_COLONS if _MARK_OF_CONTEXT in what else _ADVICE
     mark = error.problem_mark or error.context_mark
-    return Problem(f"This is not YAML: {what}; {advice}.", line=mark.line + 1 if mark else 0)
+    said = Sentence(advice, complaint=yaml_complaint(error.context, error.problem))
+    return Problem(said, line=mark.line + 1 if mark else 0)
 
 
 def lines_of(text: str, wanted: set[Path]) -> dict[Path, int]:

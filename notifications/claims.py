@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     literal_column,
     null,
@@ -31,16 +32,24 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from maintenance.database import UtcDateTime
 from notifications import stopping
+from notifications.channels.parcels import LONGEST_SEND
 from notifications.ledger import TABLE, Claim, MessageFacts, close, move, suppression
-from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeRow
-from notifications.queries import in_states
+from notifications.models import (
+    DeliveryEventRow,
+    DeliveryRow,
+    MessageRow,
+    NoticeRow,
+    RecipientRow,
+    ScopeRow,
+)
+from notifications.queries import unfinished
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import UNDER_WAY, WAITING, State
 from notifications.row_sets import among, ids_as_value
 
-#: A sender that has not come back to a row by then is taken for dead. Longer than ten mails or one
-#: SMS can take, time-outs included: a live sender reaped too early means a mail sent twice.
-LEASE = timedelta(minutes=3)
+#: A sender that has not come back to a row by then is taken for dead. Longer than a batch can take, by what reading
+#: its texts and writing its outcomes down may take: a live sender reaped too early means a mail sent twice.
+LEASE = timedelta(seconds=LONGEST_SEND) + timedelta(minutes=1)
 #: How long a message that may or may not have left holds back later ones to the same reader.
 HOLD_BEHIND_DOUBT = timedelta(minutes=15)
 #: This priority and those before it wait behind nothing.
@@ -48,6 +57,8 @@ URGENT = 0
 #: A claim that finds nothing but what is closed or held looks again, so often: a night's bulk mail is
 #: not to keep readers elsewhere waiting.
 _LOOKS = 20
+#: The kind of event that says of a delivery under way that it is not to be tried again: a start told its reader all.
+OVERTAKEN = "overtaken"
 _HELD = "The reader wants to be left alone at this hour."
 _USELESS = "It would have become useless before the reader's quiet hours end."
 
@@ -109,7 +120,7 @@ def _due(session: Session, channel: str, now: datetime) -> tuple[ColumnElement[b
         return None
     conditions: list[ColumnElement[bool]] = [
         DeliveryRow.channel == channel,
-        in_states(DeliveryRow.state, WAITING),
+        unfinished(DeliveryRow, WAITING),
         DeliveryRow.due_at <= now,
         DeliveryRow.expires_at > now,
     ]
@@ -132,7 +143,7 @@ def _older_under_way(now: datetime) -> ColumnElement[bool]:
         .where(
             _older.recipient_id == DeliveryRow.recipient_id,
             _older.channel == DeliveryRow.channel,
-            in_states(_older.state, UNDER_WAY),
+            unfinished(_older, UNDER_WAY),
             _older.id < DeliveryRow.id,
             _its_notice.reference == _notice.reference,
             or_(_older.tried_at.is_(None), _older.tried_at > now - HOLD_BEHIND_DOUBT),
@@ -148,9 +159,20 @@ def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Cla
     claims: dict[int, Claim] = {}
     pointless, suppressed, useless = [], [], []
     held: dict[datetime, list[int]] = {}
-    for id_, message_id, address, name, queued_at, expires_at, attempts, is_suppressed, hours in rows:
+    for (
+        id_,
+        message_id,
+        address,
+        name,
+        queued_at,
+        expires_at,
+        attempts,
+        is_overtaken,
+        is_suppressed,
+        hours,
+    ) in rows:
         text = texts[message_id]
-        if text.is_superseded:
+        if text.is_superseded or is_overtaken:
             pointless.append(id_)
         elif is_suppressed:
             suppressed.append(id_)
@@ -189,12 +211,21 @@ def _readers(dialect: str) -> Executable:
             TABLE.c.queued_at,
             TABLE.c.expires_at,
             TABLE.c.attempts,
+            case((TABLE.c.attempts > 0, _was_overtaken()), else_=false()),
             suppression(TABLE.c.channel, RecipientRow.address, bindparam("now", type_=UtcDateTime())),
             case((TABLE.c.priority > URGENT, RecipientRow.quiet_hours), else_=""),
         )
         .join(RecipientRow, RecipientRow.id == TABLE.c.recipient_id)
         .where(among(dialect, TABLE.c.id, "ids"))
     )
+
+
+def _was_overtaken() -> ColumnElement[bool]:
+    noted = select(DeliveryEventRow.id).where(
+        DeliveryEventRow.delivery_id == TABLE.c.id, DeliveryEventRow.kind == OVERTAKEN
+    )
+    # Not EXISTS, for which PostgreSQL might read all events instead of those of a few deliveries.
+    return noted.limit(1).scalar_subquery().is_not(None)
 
 
 def _messages(session: Session, ids: Collection[int]) -> dict[int, MessageFacts]:
@@ -276,7 +307,4 @@ def _releasing(dialect: str) -> Update:
 
 
 def _leased_by_owner() -> tuple[ColumnElement[bool], ...]:
-    # Hidden from PostgreSQL's planner, which is to go by the ids: the index of what is under way is small, and
-    # full of what was.
-    state = func.coalesce(TABLE.c.state, "")
-    return state == State.LEASED.value, TABLE.c.lease_owner == bindparam("owner")
+    return TABLE.c.state == literal_column(f"'{State.LEASED}'"), TABLE.c.lease_owner == bindparam("owner")

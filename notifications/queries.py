@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from maintenance.catalogue_store import load_catalogue
@@ -27,15 +27,25 @@ from notifications.models import (
     NoticeRow,
     ScopeRow,
 )
-from notifications.retries import WAITING, State
+from notifications.retries import UNFINISHED, State
 from notifications.stories import Site, Story
 from notifications.timetable import PLANNED_AHEAD, NoticeKind
 
 
 def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:
-    """Return the condition with the states as literals: a partial index is used for nothing else."""
+    """Return the condition with the states as literals, so that a statement's text and plan are always the same."""
     found: ColumnElement[bool] = column.in_([literal_column(f"'{state}'") for state in states])
     return found
+
+
+def unfinished(row: Any, states: Iterable[State] = UNFINISHED) -> ColumnElement[bool]:
+    """Return the condition that a delivery is in one of these states, in words that let its small indexes serve.
+
+    Args:
+        row: What has the columns: `DeliveryRow`, an alias of it, `ledger.TABLE.c`.
+        states: Of `UNFINISHED`.
+    """
+    return and_(row.finished_at.is_(None), in_states(row.state, states))
 
 
 def site_of(settings: Settings) -> Site:
@@ -105,6 +115,13 @@ def _words(session: Session, notice: NoticeRow, reason: Text) -> Text:
     return Text.of(row.text)
 
 
+def has_deliveries(notice_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a notice has deliveries: it was fanned out, or has begun to be."""
+    one = select(DeliveryRow.id).where(DeliveryRow.notice_id == notice_id).limit(1).scalar_subquery()
+    # Not EXISTS, of which PostgreSQL may make a join with the whole ledger.
+    return one.is_not(None)
+
+
 def due_notices(session: Session, now: datetime) -> Sequence[int]:
     """Return the ids of notices to fan out now, most urgent first; followers wait for their lead."""
     lead = aliased(NoticeRow)
@@ -118,26 +135,28 @@ def due_notices(session: Session, now: datetime) -> Sequence[int]:
             or_(NoticeRow.paused_at.is_(None), NoticeRow.expires_at <= now),
             or_(NoticeRow.retry_at.is_(None), NoticeRow.retry_at <= now),
         )
-        .order_by(NoticeRow.lead_notice_id.is_not(None), NoticeRow.priority, NoticeRow.due_at, NoticeRow.id)
+        .order_by(
+            func.coalesce(lead.state, "") == "planned", NoticeRow.priority, NoticeRow.due_at, NoticeRow.id
+        )
     ).all()
 
 
-def overtaken(session: Session, notice: NoticeRow, state: str) -> Sequence[NoticeRow]:
-    """Return the announcements, changes and reminders of older versions, in that state, that a start must not overtake.
+def overtaken(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
+    """Return the announcements, changes and reminders of older versions that a start must not overtake.
 
-    Of those that are fanned out only what has deliveries that wait: mostly none.
+    Only those with deliveries that wait or are under way, be it that they are still being fanned out: mostly none.
     """
     if notice.kind != NoticeKind.START:
         return ()
-    waits = exists().where(DeliveryRow.notice_id == NoticeRow.id, in_states(DeliveryRow.state, WAITING))
+    is_open = exists().where(DeliveryRow.notice_id == NoticeRow.id, unfinished(DeliveryRow))
     return session.scalars(
         select(NoticeRow)
         .where(
             NoticeRow.reference == notice.reference,
             NoticeRow.sequence < notice.sequence,
             NoticeRow.kind.in_(PLANNED_AHEAD),
-            NoticeRow.state == state,
-            waits if state == "fanned_out" else true(),
+            NoticeRow.state.in_(("planned", "fanned_out")),
+            is_open,
         )
         .order_by(NoticeRow.sequence, NoticeRow.due_at, NoticeRow.id)
     ).all()
@@ -153,7 +172,8 @@ def starts_before(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
             NoticeRow.reference == notice.reference,
             NoticeRow.sequence > notice.sequence,
             NoticeRow.kind == NoticeKind.START,
-            NoticeRow.state == "fanned_out",
+            NoticeRow.state.in_(("planned", "fanned_out")),
+            has_deliveries(NoticeRow.id),
         )
         .order_by(NoticeRow.id)
     ).all()

@@ -94,7 +94,8 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
     counts = {state: found[state][0] for state in State if state in found}
     # Those who are left alone come in the morning, whatever the rate.
     coming = sum(count for state, count in counts.items() if state in UNFINISHED and state is not State.HELD)
-    moving = finished and coming and notice.paused_at is None
+    # While it is fanned out nobody knows how many are still to come.
+    moving = finished and coming and notice.paused_at is None and notice.state != "planned"
     return Progress(
         counts=counts,
         kept=sum(found[state][2] for state in GOOD if state in found),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from maintenance.database import Database
@@ -21,6 +21,7 @@ from notifications.models import (
     ScopeRow,
     SuppressionRow,
 )
+from notifications.queries import has_deliveries
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
 from notifications.timetable import NoticeKind
@@ -43,6 +44,7 @@ def violations(session: Session) -> Iterator[str]:
     yield from _sent_to_suppressed(session)
     yield from _sent_in_quiet_hours(session)
     yield from _sent_out_of_order(session)
+    yield from _finished_and_not(session)
     yield from _outcomes_without_a_try(session)
     yield from _repetitions_without_a_doubt(session)
     yield from _told_instead_without_a_rung(session)
@@ -155,6 +157,15 @@ def _sent_out_of_order(session: Session) -> Iterator[str]:
             yield f"recipient {recipient_id} was told the versions of {reference} in the order {sequences}"
 
 
+def _finished_and_not(session: Session) -> Iterator[str]:
+    """The indexes of what is unfinished go by `finished_at`: a delivery that has none of it wrongly is never sent."""
+    for id_, state, finished_at in session.execute(
+        select(DeliveryRow.id, DeliveryRow.state, DeliveryRow.finished_at)
+    ):
+        if (finished_at is None) != (state in UNFINISHED):
+            yield f"delivery {id_} is {state}, and finished at {finished_at}"
+
+
 def _outcomes_without_a_try(session: Session) -> Iterator[str]:
     happened: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for id_, kind, state in session.execute(
@@ -215,7 +226,14 @@ def _told_instead_without_a_rung(session: Session) -> Iterator[str]:
 _ADDRESS = {"email": "email", "sms": "phone"}
 
 
+def half_fanned_out() -> Select[str]:
+    """Return the query of notices of which some recipients have a delivery, and others are still to get one."""
+    return select(NoticeRow.public_id).where(NoticeRow.state == "planned", has_deliveries(NoticeRow.id))
+
+
 def _unsettled(session: Session) -> Iterator[str]:
+    for notice in session.scalars(half_fanned_out()):
+        yield f"notice {notice} is fanned out in part"
     for id_, state in session.execute(
         select(DeliveryRow.id, DeliveryRow.state).where(
             DeliveryRow.state.in_(UNFINISHED),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
@@ -150,6 +150,18 @@ def test_word_of_a_newer_version_before_the_older_is_found(database: Database, k
     assert_found(database, r"was told the versions of W in the order \[1, 0\]")
 
 
+@pytest.mark.parametrize(
+    ("state", "finished_at"), [(State.QUEUED, NOW), (State.AMBIGUOUS, NOW), (State.ACCEPTED, None)]
+)
+def test_delivery_that_is_finished_by_its_state_alone_or_by_its_time_alone_is_found(
+    database: Database, state: State, finished_at: datetime | None
+) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[:1], state=state, finished_at=finished_at)
+    assert_found(database, f"delivery {ids[0]} is {state}, and finished at")
+
+
 def test_outcome_that_no_event_explains_is_found(database: Database) -> None:
     ids = sent(database)
     with database.write() as session:
@@ -174,7 +186,7 @@ def test_repetition_that_nobody_doubted_is_found(database: Database) -> None:
 def test_sms_sent_again_by_itself_is_found(database: Database) -> None:
     with database.write() as session:
         (id_,) = deliveries_of(session, a_notice(session, now=NOW), ["+351910000000"], channel="sms")
-        change(session, [id_], state=State.ACCEPTED, attempts=1, tried_at=NOW, ambiguities=1)
+        change(session, [id_], state=State.ACCEPTED, attempts=1, tried_at=NOW, finished_at=NOW, ambiguities=1)
         session.add_all(an_event(id_, kind, State.QUEUED) for kind in ("resent", "attempt"))
     assert_found(database, f"SMS {id_} was sent again without a person's decision")
 
@@ -182,8 +194,17 @@ def test_sms_sent_again_by_itself_is_found(database: Database) -> None:
 def test_delivery_that_is_not_done_is_found(database: Database) -> None:
     ids = sent(database)
     with database.write() as session:
-        change(session, ids[:1], state=State.SENDING)
+        change(session, ids[:1], state=State.SENDING, finished_at=None)
     assert_found(database, f"delivery {ids[0]} is still sending")
+    assert_sound(database, settled=False)
+
+
+def test_notice_of_which_only_some_have_a_delivery_is_found(database: Database) -> None:
+    sent(database)
+    with database.write() as session:
+        notice = session.scalars(select(NoticeRow)).one()
+        notice.state, notice.fanned_out_at = "planned", None
+    assert_found(database, f"notice {notice.public_id} is fanned out in part")
     assert_sound(database, settled=False)
 
 

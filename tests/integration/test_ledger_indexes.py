@@ -1,0 +1,83 @@
+"""The ledger's small indexes: what is asked for again and again finds its rows by them, and sending leaves them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, Table, event
+from sqlalchemy.orm import Session
+
+from maintenance.database import Database
+from notifications import claims, stopping, upkeep
+from notifications.ledger import TABLE
+from tests.builders import at
+from tests.ledgers import addresses, queue
+
+NOW = at(10)
+
+#: What a sender changes before an outcome is known.
+_SENDING = {"state", "attempts", "tried_at", "lease_owner", "lease_until", "transport"}
+
+LOOKS: dict[str, Callable[[Session], object]] = {
+    "count what is due": lambda session: claims.waiting(session, "email", now=NOW, limit=100),
+    "claim": lambda session: claims.claim(session, "email", owner="me", limit=2, now=NOW),
+    "ask what time did": lambda session: upkeep.is_needed(session, NOW),
+    "bring on what no sender will": lambda session: upkeep.reap(session, NOW),
+    "note trouble": lambda session: stopping.note_trouble(
+        session, "email", words="no", is_config=True, now=NOW
+    ),
+}
+
+
+def plans(session: Session, look: Callable[[Session], object]) -> list[str]:
+    """Return how the database goes about each statement on deliveries."""
+    said: list[tuple[str, Any]] = []
+
+    def listen(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        said.append((statement, parameters))
+
+    engine: Engine = session.connection().engine
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        look(session)
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    explain = "EXPLAIN QUERY PLAN " if session.connection().dialect.name == "sqlite" else "EXPLAIN "
+    return [
+        "\n".join(
+            str(row[-1]) for row in session.connection().exec_driver_sql(explain + statement, parameters)
+        )
+        for statement, parameters in said
+        if " deliveries" in statement and not statement.startswith("INSERT")
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_is_unfinished_is_found_without_reading_the_whole_ledger(
+    any_database: Database, look: str
+) -> None:
+    queue(any_database, addresses(5), now=NOW)
+    with any_database.write() as session:
+        if not any_database.is_sqlite:
+            # A table of five rows is read whole; one of a million is not.
+            session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
+        found = plans(session, LOOKS[look])
+    assert found
+    for plan in found:
+        assert "Seq Scan on deliveries" not in plan, plan
+        lines = plan.splitlines()
+        assert not [line for line in lines if line.startswith("SCAN deliveries") and "USING" not in line], (
+            plan
+        )
+
+
+def test_no_index_names_what_a_sender_changes() -> None:
+    """PostgreSQL then writes such an update into no index at all (HOT)."""
+    table: Table = TABLE
+    assert table.indexes
+    for index in table.indexes:
+        named = {column.name for column in index.columns}
+        named |= set(str(index.dialect_options["postgresql"]["where"]).split())
+        assert not named & _SENDING, index.name

@@ -6,7 +6,7 @@ Every look may be repeated, run late, or run by several processes: it finds due 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from maintenance.runtime import Runtime
@@ -48,9 +48,24 @@ def start(runtime: Runtime) -> list[str]:
         return start_due(session, now)
 
 
-def tell(runtime: Runtime) -> tuple[int, int]:
-    """Plan notices from the log and fan out the due ones; return how many notices and deliveries that made."""
-    return plan_notices(runtime.database, runtime.clock()), fan_out_due(runtime, runtime.clock())
+def tell(runtime: Runtime, send: Callable[[], object] = lambda: None) -> tuple[int, int]:
+    """Plan notices from the log and fan out the due ones; return how many notices and deliveries that made.
+
+    Args:
+        runtime: The installation.
+        send: Called whenever there are new deliveries, while others are still being written.
+    """
+    planned = plan_notices(runtime.database, runtime.clock())
+
+    def after_slice(made: int) -> None:
+        nonlocal planned
+        if made:
+            send()
+        # An extension in the night does not wait for the rest of a bulk announcement.
+        planned += plan_notices(runtime.database, runtime.clock())
+
+    deliveries = fan_out_due(runtime, after_slice)
+    return planned, deliveries
 
 
 def keep_up(runtime: Runtime) -> upkeep.Upkeep:

@@ -1,7 +1,7 @@
 """What a start overtakes: announcements, changes and reminders that would reach its readers after it.
 
-Whichever of the two is fanned out second closes what has not left of the older one. Both hold a lock on
-their intervention, so that each sees what the other wrote.
+Whichever of the two is fanned out second closes what has not left of the older one, slice by slice. Both hold a
+lock on their intervention, so that each sees what the other wrote.
 """
 
 from __future__ import annotations
@@ -10,15 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import JSON, ColumnElement, and_, exists, func, insert, literal, select
 from sqlalchemy.orm import Session, aliased
 
+from maintenance.database import UtcDateTime
 from maintenance.queries import published, windows_of
+from notifications import claims
 from notifications.contacts import Reader, used
 from notifications.ledger import TABLE
-from notifications.models import DeliveryRow, MessageRow, NoticeRow, ScopeRow
-from notifications.queries import in_states, overtaken, reader_of, starts_before, story_of
-from notifications.retries import MAY_HAVE_REACHED, UNSENT, WAITING
+from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow, NoticeRow, ScopeRow
+from notifications.queries import (
+    has_deliveries,
+    in_states,
+    overtaken,
+    reader_of,
+    starts_before,
+    story_of,
+    unfinished,
+)
+from notifications.retries import MAY_HAVE_REACHED, UNDER_WAY, UNSENT, WAITING
+from notifications.slices import Slice, without_nested_loops
 from notifications.stories import Story
 from notifications.upkeep import supersede
 
@@ -48,7 +59,7 @@ def take_turn(session: Session, notice: NoticeRow) -> None:
 
 def met_by(session: Session, notice: NoticeRow) -> frozenset[int]:
     """Return the notices that a notice overtakes, or comes too late for, if it is fanned out now."""
-    older = overtaken(session, notice, "fanned_out")
+    older = overtaken(session, notice)
     return frozenset(row.id for row in (*older, *starts_before(session, notice)))
 
 
@@ -61,7 +72,7 @@ def look(session: Session, notice: NoticeRow, story: Story, scopes: Iterable[Sco
         story: What it tells.
         scopes: The kinds of reader that there are.
     """
-    older, starts = overtaken(session, notice, "fanned_out"), starts_before(session, notice)
+    older, starts = overtaken(session, notice), starts_before(session, notice)
     if not older and not starts:
         return Overtaking()
     readers = {row.id: reader_of(row, first=True) for row in scopes}
@@ -86,31 +97,46 @@ def _systems_of(session: Session, notices: Iterable[NoticeRow]) -> frozenset[str
     return frozenset(window.system for window in windows if window.is_notified)
 
 
-def close_overtaken(session: Session, notice: NoticeRow, overtaking: Overtaking, now: datetime) -> None:
+def close_overtaken(
+    session: Session, notice: NoticeRow, overtaking: Overtaking, part: Slice, now: datetime
+) -> None:
     """Close what waits of the older notices for readers whom a start tells all: it would come after.
 
     Args:
-        session: An open write session in which the notice was just fanned out.
+        session: An open write session in which a slice of the notice was just fanned out.
         notice: It: the start, or an older one that comes late.
         overtaking: What it meets.
+        part: The slice.
         now: The present instant.
     """
     for start_id, scopes in overtaking.told_all.items():
         older = [notice.id] if start_id != notice.id else _closable(session, notice)
-        _close(session, start_id, older, scopes, now)
+        start = session.get_one(NoticeRow, start_id)
+        with without_nested_loops(session):
+            _close(session, start, older, scopes, part, now)
 
 
 def _closable(session: Session, start: NoticeRow) -> list[int]:
-    leads = select(NoticeRow.lead_notice_id).where(
-        NoticeRow.lead_notice_id.is_not(None), NoticeRow.state == "fanned_out"
-    )
     # Readers of a lead were left out of its follower: without the lead they would hear nothing of the other plan.
-    told_for_others = set(session.scalars(leads))
-    return [row.id for row in overtaken(session, start, "fanned_out") if row.id not in told_for_others]
+    told_for_others = set(
+        session.scalars(
+            select(NoticeRow.lead_notice_id).where(
+                NoticeRow.lead_notice_id.is_not(None),
+                NoticeRow.state.in_(("planned", "fanned_out")),
+                has_deliveries(NoticeRow.id),
+            )
+        )
+    )
+    return [row.id for row in overtaken(session, start) if row.id not in told_for_others]
 
 
 def _close(
-    session: Session, start_id: int, older: Sequence[int], scopes: Sequence[int], now: datetime
+    session: Session,
+    notice: NoticeRow,
+    older: Sequence[int],
+    scopes: Sequence[int],
+    part: Slice,
+    now: datetime,
 ) -> None:
     start = aliased(DeliveryRow)
     for first in range(0, len(scopes) if older else 0, _SCOPES_AT_ONCE):
@@ -118,13 +144,30 @@ def _close(
             select(start.id)
             .join(MessageRow, MessageRow.id == start.message_id)
             .where(
-                start.notice_id == start_id,
+                start.notice_id == notice.id,
+                start.sequence == notice.sequence,
                 start.recipient_id == TABLE.c.recipient_id,
                 start.channel == TABLE.c.channel,
+                part.holds(start.recipient_id),
                 in_states(start.state, (*UNSENT, *MAY_HAVE_REACHED)),
                 MessageRow.scope_id.in_(scopes[first : first + _SCOPES_AT_ONCE]),
             )
             .correlate(TABLE)
         )
-        # What a sender has under way is left to it.
-        supersede(session, older, now, only=and_(in_states(TABLE.c.state, WAITING), told))
+        theirs = and_(part.holds(TABLE.c.recipient_id), told)
+        _note_under_way(session, and_(TABLE.c.notice_id.in_(older), theirs), now)
+        supersede(session, older, now, only=and_(unfinished(TABLE.c, WAITING), theirs))
+
+
+def _note_under_way(session: Session, theirs: ColumnElement[bool], now: datetime) -> None:
+    """Leave to a sender what it has under way, but have it not tried again."""
+    rows = select(
+        TABLE.c.id, literal(now, UtcDateTime()), literal(claims.OVERTAKEN), TABLE.c.state, literal({}, JSON())
+    )
+    session.execute(
+        insert(DeliveryEventRow).from_select(
+            ["delivery_id", "at", "kind", "state", "detail"],
+            rows.where(theirs, unfinished(TABLE.c, UNDER_WAY)),
+            include_defaults=False,
+        )
+    )

@@ -19,8 +19,7 @@ from maintenance.events import Event, InterventionAltered, UpdatePublished, Vers
 from maintenance.models import EventDone, EventRow
 from maintenance.queries import event_of, mark_done, plan_of, published, unhandled_events, windows_of
 from notifications.models import DeliveryRow, EventProblem, NoticeRow
-from notifications.queries import in_states
-from notifications.retries import UNFINISHED
+from notifications.queries import unfinished
 from notifications.timetable import NoticeKind, owed, superseded_kinds
 from notifications.upkeep import supersede
 
@@ -149,15 +148,11 @@ def _supersede_older(session: Session, event: VersionPublished | UpdatePublished
         .execution_options(synchronize_session=False)
     )
     # A notice that all its readers have stays what it is; one that is on its way must not be tried again.
-    unfinished = exists().where(
-        DeliveryRow.notice_id == NoticeRow.id, in_states(DeliveryRow.state, UNFINISHED)
-    )
+    is_open = exists().where(DeliveryRow.notice_id == NoticeRow.id, unfinished(DeliveryRow))
     older = list(
         session.scalars(
             update(NoticeRow)
-            .where(
-                *is_older, or_(NoticeRow.state == "planned", (NoticeRow.state == "fanned_out") & unfinished)
-            )
+            .where(*is_older, or_(NoticeRow.state == "planned", (NoticeRow.state == "fanned_out") & is_open))
             .values(state="superseded")
             .returning(NoticeRow.id)
             .execution_options(synchronize_session=False)

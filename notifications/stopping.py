@@ -19,7 +19,7 @@ from maintenance.lifecycle import Actor, Role
 from notifications.breaker import Standing, after_trouble
 from notifications.ledger import TABLE
 from notifications.models import ActRow, ChannelRow, DeliveryRow, NoticeRow
-from notifications.queries import get_notice, in_states
+from notifications.queries import get_notice, unfinished
 from notifications.retries import State
 
 _log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def resume(session: Session, name: str, *, by: Actor, now: datetime) -> None:
         channel.strikes, channel.trouble_since, channel.words = 0, None, ""
         session.execute(
             update(TABLE)
-            .where(TABLE.c.channel == name, in_states(TABLE.c.state, [State.CONFIG_ERROR]))
+            .where(TABLE.c.channel == name, unfinished(TABLE.c, [State.CONFIG_ERROR]))
             .values(due_at=now)
         )
     else:
@@ -207,7 +207,7 @@ def _notice(session: Session, public_id: str) -> NoticeRow:
 
 
 def _readers_waiting(session: Session, channel: str) -> int:
-    failed = in_states(DeliveryRow.state, [State.RETRY_WAIT, State.CONFIG_ERROR, State.AMBIGUOUS])
+    failed = unfinished(DeliveryRow, [State.RETRY_WAIT, State.CONFIG_ERROR, State.AMBIGUOUS])
     return session.scalars(
         select(func.count(DeliveryRow.recipient_id.distinct())).where(DeliveryRow.channel == channel, failed)
     ).one()
@@ -217,7 +217,7 @@ def _take_back(session: Session, which: ColumnElement[bool]) -> None:
     """Take from senders what they have not begun with."""
     session.execute(
         update(TABLE)
-        .where(which, in_states(TABLE.c.state, [State.LEASED]))
+        .where(which, unfinished(TABLE.c, [State.LEASED]))
         .values(state=State.QUEUED, lease_owner=None, lease_until=None)
     )
 

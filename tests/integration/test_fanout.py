@@ -15,7 +15,8 @@ from maintenance.models import VersionRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from maintenance.texts import NO_TEXT, Text
-from notifications import fanout, jobs
+from notifications import fanout, jobs, slices
+from notifications.channels.parcels import Outcome
 from notifications.fanout import fan_out_due
 from notifications.models import (
     DeliveryEventRow,
@@ -27,12 +28,13 @@ from notifications.models import (
 )
 from notifications.planning import plan_notices
 from notifications.queries import troubles
-from notifications.retries import State
+from notifications.retries import FailureClass, State
 from notifications.sending import drain
+from notifications.slices import Slice
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.conftest import MovedClock
 from tests.invariants import assert_sound
-from tests.ledgers import ScriptedTransport, a_reader
+from tests.ledgers import ScriptedTransport, a_reader, failed
 from tests.lives import APPROVER, PLANNER, announced, import_pair, import_systems
 
 WORK = a_plan("W", a_phase(14, 18, "DB"))
@@ -49,7 +51,7 @@ def runtime(any_database: Database, settings: Settings) -> Runtime:
 def tell(runtime: Runtime) -> int:
     """Plan and fan out; return how many deliveries that made."""
     plan_notices(runtime.database, runtime.clock())
-    return fan_out_due(runtime, runtime.clock())
+    return fan_out_due(runtime)
 
 
 def announce(runtime: Runtime) -> None:
@@ -123,7 +125,7 @@ def test_fanning_out_again_adds_nothing(runtime: Runtime) -> None:
     tell(runtime)
     with runtime.database.write() as session:
         notice = session.scalars(select(NoticeRow).where(NoticeRow.kind == "announcement")).one()
-        assert fanout._insert_deliveries(session, notice, runtime.clock()) == 0
+        assert slices.insert_deliveries(session, notice, Slice(0, None), runtime.clock()) == 0
 
     assert tell(runtime) == 0
     assert len(told(runtime, "announcement")) == 1
@@ -152,7 +154,7 @@ def test_notice_whose_use_has_passed_expires_instead_of_being_sent_late(
     announce(runtime)
     plan_notices(runtime.database, at(8))
 
-    fan_out_due(Runtime(settings, runtime.database, MovedClock(at(20))), at(20))
+    fan_out_due(Runtime(settings, runtime.database, MovedClock(at(20))))
 
     with runtime.database.read() as session:
         assert set(session.scalars(select(NoticeRow.state))) == {"expired"}
@@ -349,18 +351,48 @@ def test_start_closes_no_announcement_that_still_tells_its_reader_more(runtime: 
     ]
 
 
-def test_start_leaves_an_announcement_that_a_sender_has_under_way(runtime: Runtime) -> None:
+class StartsInMidBatch(ScriptedTransport):
+    """The start is fanned out while its first batch goes out."""
+
+    def __init__(self, runtime: Runtime, outcome: Outcome | BaseException) -> None:
+        super().__init__(script={"a@example.org": [outcome]})
+        self.start = [runtime]
+
+    def send(self, parcels, *, now):
+        while self.start:
+            runtime = self.start.pop()
+            start_what_is_due(runtime)
+            tell(runtime)
+            assert told(runtime, "announcement", "E") == [("a@example.org", "sending")]
+        yield from super().send(parcels, now=now)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "follows"),
+    [
+        (Outcome(State.ACCEPTED), "accepted"),
+        (failed(FailureClass.TRANSIENT), "superseded"),
+        (ConnectionResetError(), "superseded"),
+    ],
+)
+def test_announcement_under_way_as_its_start_is_told_ends_as_it_does_and_is_not_tried_again(
+    runtime: Runtime, outcome: Outcome | BaseException, follows: str
+) -> None:
     with runtime.database.write() as session:
         a_reader(session, "a@example.org", "PEM")
     emergency_announced_late(runtime, a_phase(14, 18, "DB"))
     tell(runtime)
-    with runtime.database.write() as session:
-        session.execute(DeliveryRow.__table__.update().values(state="sending"))
-    start_what_is_due(runtime)
+    transport = StartsInMidBatch(runtime, outcome)
 
-    tell(runtime)
+    for _ in range(3):
+        drain(runtime, transport)
+        runtime.clock.move_on(minutes=1)  # type: ignore[attr-defined]
+        jobs.keep_up(runtime)
 
-    assert told(runtime, "announcement", "E") == [("a@example.org", "sending")]
+    assert [parcel.kind for parcel in transport.sent] == ["announcement", "start"]
+    assert told(runtime, "announcement", "E") == [("a@example.org", follows)]
+    assert told(runtime, "start", "E") == [("a@example.org", "accepted")]
+    assert_sound(runtime.database)
 
 
 def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime) -> None:
@@ -376,7 +408,7 @@ def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime
         ).one()
         notice.sequence = 7
 
-    assert fan_out_due(runtime, at(8)) == 1
+    assert fan_out_due(runtime) == 1
 
     with runtime.database.read() as session:
         [trouble] = troubles(session, at(8))
@@ -384,8 +416,9 @@ def test_one_bad_notice_is_put_off_and_shown_and_stops_no_other(runtime: Runtime
     assert "no version 7" in trouble.words
     with runtime.database.write() as session:
         session.get_one(NoticeRow, notice.id).sequence = 0
-    assert fan_out_due(runtime, at(8)) == 0, "it was put off"
-    assert fan_out_due(runtime, at(9)) == 1
+    assert fan_out_due(runtime) == 0, "it was put off"
+    runtime.clock.move_to(at(9))  # type: ignore[attr-defined]
+    assert fan_out_due(runtime) == 1
     with runtime.database.read() as session:
         assert troubles(session, at(9)) == []
 
@@ -408,8 +441,7 @@ def test_directory_that_changes_while_messages_are_rendered_loses_nobody(
 
     monkeypatch.setattr(fanout, "_render", slow_render)
 
-    assert fan_out_due(runtime, at(8)) == 0
-    assert fan_out_due(runtime, at(8)) == 2
+    assert fan_out_due(runtime) == 2
     with runtime.database.read() as session:
         assert troubles(session, at(8)) == []
 

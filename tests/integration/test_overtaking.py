@@ -18,7 +18,7 @@ from maintenance.interventions import InterventionClass
 from maintenance.models import EventRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import fanout, jobs, stopping
+from notifications import fanout, jobs, slices, stopping
 from notifications.models import DeliveryRow, EventProblem, NoticeRow, RecipientRow
 from notifications.planning import plan_notices
 from tests.builders import a_phase, a_plan, a_system, at
@@ -111,11 +111,10 @@ def test_announcement_that_was_held_up_beyond_the_start_tells_only_whom_the_star
     assert_sound(runtime.database, settled=False)
 
 
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_two_processes_that_fan_out_announcement_and_start_at_once_see_each_other(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if runtime.database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer")
     plan_notices(runtime.database, runtime.clock())
     with runtime.database.write() as session:
         assert scheduling.start_due(session, runtime.clock())
@@ -123,23 +122,23 @@ def test_two_processes_that_fan_out_announcement_and_start_at_once_see_each_othe
     with runtime.database.read() as session:
         ids = dict(session.execute(select(NoticeRow.kind, NoticeRow.id)).all())
     written, go_on = Event(), Event()
-    insert = fanout._insert_deliveries
+    insert = slices.insert_deliveries
 
-    def stalling(session: Any, notice: NoticeRow, now: Any) -> int:
-        made = insert(session, notice, now)
+    def stalling(*arguments: Any) -> int:
+        made = insert(*arguments)
         if current_thread().name.startswith("first"):
             written.set()
             assert go_on.wait(30)
         return made
 
-    monkeypatch.setattr(fanout, "_insert_deliveries", stalling)
+    monkeypatch.setattr(slices, "insert_deliveries", stalling)
     with (
         ThreadPoolExecutor(1, thread_name_prefix="first") as first,
         ThreadPoolExecutor(1, thread_name_prefix="second") as second,
     ):
-        announcing = first.submit(fanout.fan_out, runtime, ids["announcement"], runtime.clock())
+        announcing = first.submit(fanout._go_on, runtime, fanout._Course(ids["announcement"]))
         assert written.wait(30)
-        starting = second.submit(fanout._fan_out_one, runtime, ids["start"], runtime.clock())
+        starting = second.submit(fanout._go_on, runtime, fanout._Course(ids["start"]))
         _wait_for_a_lock(runtime)
         go_on.set()
         assert announcing.result(30) == 2

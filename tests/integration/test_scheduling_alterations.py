@@ -18,13 +18,13 @@ from maintenance.importing import import_catalogue
 from maintenance.lifecycle import SYSTEM, RunState
 from maintenance.models import EventRow
 from maintenance.queries import (
-    current_windows,
     event_of,
     get_intervention,
     list_interventions,
     stale_windows,
     windows_of,
 )
+from maintenance.standing import current_windows
 from maintenance.texts import Text
 from tests.builders import a_catalogue, a_need, a_phase, a_plan, a_system, at
 from tests.lives import (

@@ -15,7 +15,6 @@ from maintenance.lifecycle import RunState
 from maintenance.models import EventRow, VersionRow
 from maintenance.queries import (
     counted,
-    current_windows,
     event_of,
     gates_in_force,
     get_intervention,
@@ -23,6 +22,7 @@ from maintenance.queries import (
     plan_of,
 )
 from maintenance.runtime import Runtime
+from maintenance.standing import current_windows
 from maintenance.texts import Text
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.lives import APPROVER, PLANNER, announced, current, hour, import_systems, running, told

@@ -18,7 +18,7 @@ from maintenance.interventions import Plan
 from maintenance.lifecycle import OPEN, SYSTEM
 from maintenance.queries import counted, list_interventions, plan_of, stale_windows, windows_of
 from maintenance.runtime import Runtime
-from maintenance.shown import differ, naming
+from maintenance.shown import by_plan, differ
 from tests.builders import a_need, a_phase, a_plan, a_system, at
 from tests.lives import import_systems
 
@@ -88,7 +88,7 @@ def check_what_was_told(session: Session) -> None:
     windows = forecast(load_catalogue(session), [plan for _, _, plan in everything])
     for row, version, plan in everything:
         if row.run_state in OPEN:
-            assert not differ(windows_of(version), naming(windows, plan.reference)), row.reference
+            assert not differ(windows_of(version), by_plan(windows).get(plan.reference, ())), row.reference
     assert stale_windows(session) == []
     for row in list_interventions(session):
         numbers = [version.sequence for version in row.versions if version.sequence is not None]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app import cli
 from maintenance.catalogue import Institution
@@ -111,6 +111,18 @@ def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(
     assert len(doubt.sent) < 30
 
 
+def test_provider_that_falls_silent_and_leaves_the_rest_untried_is_left_alone_at_once(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    queue(installation.database, addresses(60), now=clock.now)
+    classes = [FailureClass.AMBIGUOUS, *[FailureClass.RETRY_SAFE] * 9]
+    script = {address: [failed(classes[n % 10])] for n, address in enumerate(addresses(60))}
+    silent = ScriptedTransport(script=script)
+    drain(installation, silent)
+
+    assert len(silent.sent) == 10
+
+
 def test_night_itself_is_still_told_on_a_channel_that_stopped_by_itself(
     installation: Runtime, clock: MovedClock
 ) -> None:
@@ -194,14 +206,16 @@ def test_planned_notice_that_is_paused_is_not_fanned_out(installation: Runtime, 
     ids = queue(installation.database, addresses(1), now=clock.now)
     notice = notice_of(installation, ids[0])
     with installation.database.write() as session:
+        session.execute(delete(DeliveryRow))
         session.execute(update(NoticeRow).values(state="planned"))
     act(installation, stopping.pause, notice.public_id)
 
     with installation.database.read() as session:
         assert queries.due_notices(session, clock.now) == []
     clock.move_on(hours=25)
-    fanout.fan_out_due(installation, clock.now)
-    assert notice_of(installation, ids[0]).state == "expired"
+    fanout.fan_out_due(installation)
+    with installation.database.read() as session:
+        assert session.get_one(NoticeRow, notice.id).state == "expired"
 
 
 def test_stops_are_refused_to_planners_and_for_what_is_not_there(installation: Runtime) -> None:

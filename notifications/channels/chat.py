@@ -11,9 +11,11 @@ import importlib.util
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.time_limits import within
 from notifications.channels.webhook import Secrets
 from notifications.errors import InvalidEndpoint
 from notifications.retries import AFTER, FailureClass, State
@@ -37,6 +39,9 @@ SERVICES = (
     "wxteams",
     "zulip",
 )
+#: How long a service may take to take a message: some of its clients say several things for one, and wait in between
+#: for as long as the server wants.
+WRITE_SECONDS = 20.0
 MISSING = "Chat rooms need the extra `chat`: pip install 'janela[chat]'."
 
 
@@ -77,9 +82,10 @@ class ChatTransport:
     #: Apprise keeps to each service's own pace, a second or more between messages.
     batch_size = 5
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Secrets, *, write_seconds: float = WRITE_SECONDS) -> None:
         """Take whom to ask for the rooms' own addresses; Apprise is read with the first message."""
         self._secrets = secrets
+        self._write_seconds = write_seconds
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Write each parcel; see `Transport.send`."""
@@ -99,7 +105,8 @@ class ChatTransport:
         if room is None:
             return _failed(FailureClass.CONTENT, "Its address cannot be used any more; register it anew.")
         try:
-            taken = room.notify(body=parcel.message.decode(), title=parcel.subject)
+            write = partial(room.notify, body=parcel.message.decode(), title=parcel.subject)
+            taken = within(self._write_seconds, write)
         except Exception as error:
             # Its text may hold the room's address.
             return _failed(

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from notifications.paces import LONGEST_WAIT
+
 
 class Pace:
     """Lets `per_second` through in the long run, spread evenly; 0 means as fast as asked."""
@@ -35,7 +37,10 @@ class Pace:
         self._free_at = 0.0
 
     def wait(self, count: int = 1) -> None:
-        """Return when `count` more may go; their time is taken at once, so that nobody else uses it."""
+        """Return when `count` more may go, after `LONGEST_WAIT` at most.
+
+        Their time is taken at once, so that nobody else uses it.
+        """
         if not self._seconds_each or not count:
             return
         seconds = count * self._seconds_each
@@ -48,6 +53,6 @@ class Pace:
     def _own_share(self, seconds: float) -> float:
         with self._lock:
             now = self._clock()
-            start = max(now, self._free_at)
+            start = max(now, min(self._free_at, now + LONGEST_WAIT))
             self._free_at = start + seconds
         return start - now

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Numbers from here on are no delivery's but those of tests that people send to themselves: a transport wants
 #: one, and a bounce of a test finds no row.
 FIRST_TEST = 9_000_000_000
+#: No `Transport.send` takes longer, in seconds, its wait for a rate included: what it sends is under a lease
+#: (`claims.LEASE`), and a live sender that outlasts its lease is taken for dead, and its messages sent again.
+LONGEST_SEND = 120.0
 
 
 # Named tuples, since a notice makes a hundred thousand of each: a frozen data class takes twice as long to make.
@@ -68,8 +71,8 @@ class Transport(Protocol):
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; yield its delivery id and outcome as soon as that is known.
 
-        Every parcel gets exactly one outcome, whatever happens: a transport never raises for what
-        a server, a network or an address does.
+        Every parcel gets exactly one outcome within `LONGEST_SEND`, whatever happens: a transport never raises
+        for what a server, a network or an address does, and never waits for it without an end.
         """
         ...
 

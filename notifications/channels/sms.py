@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,11 +25,15 @@ from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome, Parcel, Report
 from notifications.channels.signatures import signature
 from notifications.channels.sms_codes import CODES, failure_of_reply, meaning, words
+from notifications.channels.time_limits import within
 from notifications.errors import InvalidTransport
 from notifications.retries import AFTER, FailureClass
 
 #: Twilio's own is none at all: a silent server would hold a thread for ever.
 TIMEOUT_SECONDS = 10
+#: How many times as long everything together may take: finding addresses, trying one after the other, an answer that
+#: comes letter by letter.
+TOTAL_TIMEOUTS = 4
 #: Longest and shortest time that Twilio may keep a message in its queue (`ValidityPeriod`).
 LONGEST_VALIDITY, SHORTEST_VALIDITY = timedelta(seconds=36000), timedelta(seconds=5)
 #: How many messages of a number are looked through for one in doubt.
@@ -150,10 +154,9 @@ class TwilioTransport:
 
     def look_up(self, provider_id: str) -> Report | None:
         """Return what Twilio says of a message; see `Inquirer.look_up`."""
-        client, _ = self._client()
         try:
-            return _report(client.messages(provider_id).fetch())
-        except (TwilioException, RequestException, ValueError, KeyError):
+            return _report(self._ask(lambda client: client.messages(provider_id).fetch()))
+        except (TwilioException, RequestException, TimeoutError, ValueError, KeyError):
             return None
 
     def find_sent(self, recipient: str, text: str, *, since: datetime) -> list[Report]:
@@ -162,10 +165,11 @@ class TwilioTransport:
         Twilio's filter by date knows whole days, and passes over messages that are still queued: so
         the newest few of the number are read and compared here.
         """
-        client, _ = self._client()
         try:
-            newest = client.messages.list(to=recipient, limit=_NEWEST, page_size=_NEWEST)
-        except (TwilioException, RequestException, ValueError, KeyError):
+            newest = self._ask(
+                lambda client: client.messages.list(to=recipient, limit=_NEWEST, page_size=_NEWEST)
+            )
+        except (TwilioException, RequestException, TimeoutError, ValueError, KeyError):
             return []
         # A trial account puts words of its own in front.
         return [
@@ -188,15 +192,19 @@ class TwilioTransport:
         text = parcel.message.decode()
         if not text.strip():
             return _failed(FailureClass.CONTENT, "no text")
-        client, http = self._client()
         self._pace.wait(sms_text.count(text).parts)
+        _, http = self._client()
         try:
-            message = client.messages.create(to=parcel.recipient, **self._fields(parcel, now))
+            message = self._ask(
+                lambda client: client.messages.create(to=parcel.recipient, **self._fields(parcel, now))
+            )
         except TwilioRestException as error:
             failure = failure_of_reply(error.status, error.code)
             return _failed(failure, _said(error), retry_after=_retry_after(http.last_headers))
         except RequestException as error:
             return _failed(network_failure(error), f"{type(error).__name__}: {error}")
+        except TimeoutError:
+            return _failed(FailureClass.AMBIGUOUS, "no whole answer in time")
         except (TwilioException, ValueError, KeyError) as error:
             # An answer that is not what Twilio says: whoever gave it may have passed the message on.
             return _failed(FailureClass.AMBIGUOUS, f"unreadable answer: {error}")
@@ -204,6 +212,16 @@ class TwilioTransport:
         state, bad = meaning(status, code)
         said = words(status, code, message.error_message or "")
         return Outcome(state, provider_id=message.sid, words=said, failure=bad)
+
+    def _ask(self, question: Callable[[Client], Any]) -> Any:
+        """Return Twilio's answer; `TimeoutError` when it does not come to an end."""
+        client, _ = self._client()
+        try:
+            return within(TOTAL_TIMEOUTS * self._account.timeout_seconds, lambda: question(client))
+        except TimeoutError:
+            # Somebody still waits with it.
+            self._threads.http = self._threads.client = None
+            raise
 
     def _client(self) -> tuple[Client, _HttpClient]:
         if getattr(self._threads, "client", None) is None:

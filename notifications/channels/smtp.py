@@ -6,25 +6,34 @@ import ipaddress
 import smtplib
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from notifications import mail
 from notifications.channels.pace import Pace
-from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.parcels import LONGEST_SEND, Outcome, Parcel
 from notifications.channels.signatures import BOUNCE, signature
 from notifications.channels.smtp_conversation import Letter
 from notifications.channels.smtp_replies import Reply, Stage, classify
 from notifications.channels.smtp_session import Relay, Session, converse
+from notifications.channels.time_limits import within
 from notifications.errors import InvalidTransport, UnusableAddress
 from notifications.retries import AFTER, FailureClass, State
 
 _PORTS = {"smtp": 587, "smtps": 465}
-#: How long further connections may take to open before the first ones are used.
-_OPENING_SECONDS = 10
+#: How long the first connection may take to open, whatever each step of it takes; and how long further ones may
+#: take together before those that are there are used.
+_FIRST_OPENING_SECONDS, _OPENING_SECONDS = 45.0, 10.0
+#: So many rounds in a row in which a relay answers nothing about any mail: it would not answer the rest either, and
+#: every further try would leave mails in doubt.
+_SILENT_ROUNDS = 2
+#: A batch is no more than a relay's rate lets through in that time: while it waits for its turn it counts as *sending*.
+_PACED_SECONDS = 30
+_NOT_BEGUN = "not begun: the relay was silent, or too slow for the whole batch"
 
 
 def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
@@ -102,7 +111,13 @@ class SmtpTransport:
     mails_per_connection = 10
 
     def __init__(
-        self, relay: Relay, envelope: Envelope, pace: Pace | None = None, *, connections: int = 1
+        self,
+        relay: Relay,
+        envelope: Envelope,
+        pace: Pace | None = None,
+        *,
+        connections: int = 1,
+        longest_send: float = LONGEST_SEND,
     ) -> None:
         """Open nothing yet.
 
@@ -111,16 +126,21 @@ class SmtpTransport:
             envelope: Who gets what comes back.
             pace: Without one the relay's rate holds for this process alone.
             connections: How many a thread opens at most.
+            longest_send: How many seconds a batch may take; what was not begun by then is given back.
         """
         self._relay = relay
         self._envelope = envelope
         self._pace = pace or Pace(relay.rate)
         self._connections = connections
+        self._longest_send = longest_send
         self.batch_size = self.mails_per_connection * connections
+        if relay.rate:
+            self.batch_size = min(self.batch_size, max(int(relay.rate * _PACED_SECONDS), 1))
         self._threads = threading.local()
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
+        until = monotonic() + self._longest_send
         letters: dict[int, Letter] = {}
         for parcel in parcels:
             try:
@@ -131,11 +151,13 @@ class SmtpTransport:
                 # A template of another release, say. Nothing was sent, so nothing is in doubt.
                 yield parcel.delivery_id, _failed(FailureClass.CONTENT, f"the mail has a hole for {error}")
         self._pace.wait(len(letters))
-        while letters:
+        silences = 0
+        while letters and silences < _SILENT_ROUNDS and monotonic() < until:
             # Each connection of a round decides over one letter at least, or proves dead, so this ends.
-            for delivery_id, outcome in self._round(list(letters.values())):
-                del letters[delivery_id]
-                yield delivery_id, outcome
+            is_silent = yield from self._round(letters, until)
+            silences = silences + 1 if is_silent else 0
+        for delivery_id in letters:
+            yield delivery_id, _failed(FailureClass.RETRY_SAFE, _NOT_BEGUN)
 
     def close(self) -> None:
         """Close this thread's connections; the next mail opens new ones."""
@@ -157,28 +179,51 @@ class SmtpTransport:
         """Return this thread's connections that are open as far as we know."""
         return [session for session in getattr(self._threads, "sessions", ()) if session.is_open]
 
-    def _round(self, letters: Sequence[Letter]) -> Iterator[tuple[int, Outcome]]:
-        """Send ten letters at most on each connection, as far as it carries; yield what was decided, maybe not all."""
-        size = self.mails_per_connection
-        waiting = [letters[at : at + size] for at in range(0, len(letters), size)][: self._connections]
+    def _round(self, letters: dict[int, Letter], until: float) -> Generator[tuple[int, Outcome], None, bool]:
+        """Send ten letters at most on each connection, as far as it carries.
+
+        Yield what was decided, maybe not all, and take it out of `letters`; return whether the relay was silent.
+        """
+        size, every = self.mails_per_connection, list(letters.values())
+        waiting = [every[at : at + size] for at in range(0, len(every), size)][: self._connections]
         self._threads.sessions = sessions = self._kept()
-        began = monotonic()
-        while len(sessions) < len(waiting) and (not sessions or monotonic() - began < _OPENING_SECONDS):
-            try:
-                sessions.append(Session(self._relay))
-            except (OSError, smtplib.SMTPException) as error:
-                # The same would happen to each: one try for all that have no connection.
-                failure, words = connect_failure(error)
-                for letter in letters[len(sessions) * size :]:
-                    yield letter.delivery_id, _failed(failure, words)
-                break
+        if problem := self._open(sessions, len(waiting), until):
+            # The same would happen to each: one try for all that have no connection.
+            outcome = _failed(*connect_failure(problem))
+            for letter in every[len(sessions) * size :]:
+                yield _decided(letters, letter, outcome)
         shares = dict(zip(sessions, waiting, strict=False))
-        for letter, reply in converse(shares):
-            yield letter.delivery_id, _outcome(reply)
+        is_answered = is_silent = False
+        for letter, reply in converse(shares, until=until):
+            is_answered = True
+            yield _decided(letters, letter, _outcome(reply))
         for session, share in shares.items():
             if broken := session.broken:
+                is_silent = is_silent or broken.is_silence
                 failure = FailureClass.AMBIGUOUS if broken.written else FailureClass.RETRY_SAFE
-                yield share[session.decided].delivery_id, _failed(failure, broken.words)
+                yield _decided(letters, share[session.decided], _failed(failure, broken.words))
+        return is_silent and not is_answered
+
+    def _open(
+        self, sessions: list[Session], count: int, until: float
+    ) -> OSError | smtplib.SMTPException | None:
+        """Open connections until there are so many, or the time for it is over; return what kept one from opening."""
+        began = monotonic()
+        while len(sessions) < count:
+            now = monotonic()
+            ends = min(began + (_OPENING_SECONDS if sessions else _FIRST_OPENING_SECONDS), until)
+            if sessions and now >= ends:
+                return None
+            try:
+                sessions.append(within(ends - now, partial(Session, self._relay), too_late=Session.close))
+            except (OSError, smtplib.SMTPException) as error:
+                return error
+        return None
+
+
+def _decided(letters: dict[int, Letter], letter: Letter, outcome: Outcome) -> tuple[int, Outcome]:
+    del letters[letter.delivery_id]
+    return letter.delivery_id, outcome
 
 
 def connect_failure(error: OSError | smtplib.SMTPException) -> tuple[FailureClass, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import selectors
 import smtplib
 import socket
@@ -16,6 +17,8 @@ from notifications.channels.smtp_replies import Stage
 
 #: A whole record of TLS: a shorter read would leave the rest inside the library, where no selector sees it.
 _READ = 16_384
+#: How long a server may take to say goodbye.
+_GOODBYE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Broken(NamedTuple):
     #: Whether the whole mail, with its final full stop, had left for the server by then:
     #: only in that case can it have been taken.
     written: bool
+    #: Whether the server said nothing, instead of closing.
+    is_silence: bool
 
 
 class Session:
@@ -116,7 +121,7 @@ class Session:
         """Say goodbye and close; never fails."""
         try:
             if self.is_open:
-                self._socket.settimeout(self._timeout)
+                self._socket.settimeout(min(self._timeout, _GOODBYE_SECONDS))
                 self._client.quit()
         except (OSError, smtplib.SMTPException):
             pass
@@ -166,7 +171,7 @@ class Session:
         written = 0 < self._stop <= self._said
         if written or self.decided or not self._has_rested:
             at = "connection lost while writing" if self._saying else f"no reply to {self._stage.value}"
-            self.broken = Broken(f"{at}: {error}", written)
+            self.broken = Broken(f"{at}: {error}", written, isinstance(error, TimeoutError))
 
     def _advance(self, heard: bytes | None, verdicts: list[Verdict]) -> None:
         """Do what the conversation wants until it has to hear more, or has ended."""
@@ -211,10 +216,11 @@ class Session:
         return heard
 
 
-def converse(shares: Mapping[Session, Sequence[Letter]]) -> Iterator[Verdict]:
+def converse(shares: Mapping[Session, Sequence[Letter]], *, until: float = math.inf) -> Iterator[Verdict]:
     """Hand letters over on several connections at once; yield each that is decided, as it comes.
 
-    What was not decided in the end is for `Session.broken` to tell, or was not begun.
+    What was not decided in the end is for `Session.broken` to tell, or was not begun. At `until`, by the
+    monotonic clock, every connection counts as fallen silent, however often its server has answered.
     """
     try:
         with selectors.DefaultSelector() as selector:
@@ -225,12 +231,12 @@ def converse(shares: Mapping[Session, Sequence[Letter]]) -> Iterator[Verdict]:
                     selector.register(session, session.waits_for)
                     waiting[session] = session.waits_for
             while waiting:
-                earliest = min([session.deadline for session in waiting])
+                earliest = min([until, *[session.deadline for session in waiting]])
                 ready = [key.fileobj for key, _ in selector.select(max(earliest - monotonic(), 0))]
                 for session in cast("list[Session]", ready):
                     yield from session.go_on()
                     _watch(selector, session, waiting)
-                for session in _overdue(waiting, earliest):
+                for session in _overdue(waiting, earliest, until):
                     session.give_up(TimeoutError("timed out"))
                     _watch(selector, session, waiting)
     finally:
@@ -238,9 +244,9 @@ def converse(shares: Mapping[Session, Sequence[Letter]]) -> Iterator[Verdict]:
             session.leave()
 
 
-def _overdue(waiting: Collection[Session], earliest: float) -> list[Session]:
+def _overdue(waiting: Collection[Session], earliest: float, until: float) -> list[Session]:
     now = monotonic()
-    return [session for session in waiting if session.deadline <= now] if earliest <= now else []
+    return [session for session in waiting if min(session.deadline, until) <= now] if earliest <= now else []
 
 
 def _watch(selector: selectors.BaseSelector, session: Session, waiting: dict[Session, int]) -> None:

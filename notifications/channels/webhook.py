@@ -15,16 +15,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 
 from standardwebhooks import Webhook
 
 from notifications.channels.parcels import Outcome, Parcel
+from notifications.channels.time_limits import within
 from notifications.endpoint_guard import Network, Resolver, Target, read_target, resolve, system_resolver
 from notifications.errors import UnusableAddress
 from notifications.retries import AFTER, FailureClass, State
 
-#: How long a receiver may take to open a connection, and for everything together.
+#: How long it may take to find a receiver's addresses, to connect to one of them, and for all that follows.
+RESOLVE_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 #: A slip of a receiver (“come back in a year”) must not cost it the notice.
@@ -52,6 +55,7 @@ class WebhookTransport:
         allowed: Sequence[Network] = (),
         context: ssl.SSLContext | None = None,
         resolver: Resolver = system_resolver,
+        resolve_seconds: float = RESOLVE_SECONDS,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         """Take whom to ask for secrets and the networks of one's own; the rest is the machine's unless given."""
@@ -59,7 +63,7 @@ class WebhookTransport:
         self._allowed = allowed
         self._context = context or ssl.create_default_context()
         self._resolver = resolver
-        self._total_seconds = total_seconds
+        self._resolve_seconds, self._total_seconds = resolve_seconds, total_seconds
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Post each parcel; see `Transport.send`."""
@@ -80,7 +84,8 @@ class WebhookTransport:
             return _failed(FailureClass.CONTENT, "This webhook is not registered any more.")
         try:
             target = read_target(parcel.recipient, self._allowed)
-            addresses = resolve(target, self._allowed, self._resolver)
+            # The system's resolver has no time limit that could be set here.
+            addresses = within(self._resolve_seconds, partial(resolve, target, self._allowed, self._resolver))
             status, retry_after = self._exchange(
                 target, addresses, _headers(parcel, secrets, now), parcel.message
             )

@@ -36,8 +36,7 @@ from notifications.models import (
     ScopeInstitution,
     ScopeRow,
 )
-from notifications.queries import in_states
-from notifications.retries import UNDER_WAY, WAITING, State
+from notifications.retries import State
 
 INSTITUTIONS = 62
 LANGUAGES = ("pt", "en")
@@ -125,10 +124,15 @@ def run(runtime: Runtime, recipients: int, sample: str) -> dict[str, float]:
     announced_at = runtime.clock()
     with database.write() as session:
         scheduling.announce(session, "BENCH", by=SYSTEM, now=announced_at)
-    for reached in (is_fanned_out, is_done):
-        while not reached(database):
-            time.sleep(0.1)
-        cpu.append(time.process_time())
+    while not is_fanned_out(database):
+        time.sleep(0.1)
+    cpu.append(time.process_time())
+    with database.read() as session:
+        unsent = session.scalar(select(func.count()).where(DeliveryRow.finished_at.is_(None))) or 1
+    while not is_done(database):
+        # The last outcome is read from its row: to ask more often would only take time from what is measured.
+        time.sleep(0.5)
+    cpu.append(time.process_time())
     engine.stop()
     with database.read() as session:
         first, last = session.execute(
@@ -149,11 +153,12 @@ def run(runtime: Runtime, recipients: int, sample: str) -> dict[str, float]:
     assert notice.fanned_out_at is not None
     return {
         "seconds": seconds,
+        "fan_out_seconds": (notice.fanned_out_at - announced_at).total_seconds(),
         "messages_per_second": recipients / seconds,
         "lag_seconds": (first - notice.due_at).total_seconds(),
         "send_per_second": recipients / (last - first).total_seconds(),
         "cpu_seconds": cpu[-1] - cpu[0],
-        "sending_cpu_us_per_mail": (cpu[-1] - cpu[1]) / recipients * 1e6,
+        "sending_cpu_us_per_mail": (cpu[-1] - cpu[1]) / unsent * 1e6,
         "peak_mb": peak_mb(),
         "mail_bytes": len(letter),
     }
@@ -168,11 +173,7 @@ def is_fanned_out(database: Database) -> bool:
 def is_done(database: Database) -> bool:
     """Return whether no delivery waits for anything."""
     with database.read() as session:
-        # One after the other, each by its own partial index: to ask often must not disturb what is measured.
-        return not any(
-            session.scalar(select(exists().where(in_states(DeliveryRow.state, unfinished))))
-            for unfinished in (WAITING, UNDER_WAY)
-        )
+        return not session.scalar(select(exists().where(DeliveryRow.finished_at.is_(None))))
 
 
 def peak_mb() -> float:

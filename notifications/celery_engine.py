@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
-import secrets
-import socket
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -24,26 +20,19 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
 from kombu import Connection, Queue
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications import channels, claims
 from notifications.channels.parcels import Transport
-from notifications.engine import Engine, connections, give_up_lead, take_lead
+from notifications.engine import Engine
 from notifications.errors import BrokerAway
 from notifications.models import LeaseRow
-from notifications.sending import drain_together
+from notifications.shards import SHARE, TIME_LIMIT, Shards, lease_name, shards_of
 from notifications.turns import BATCHES_PER_CLAIM
 
 _log = logging.getLogger(__name__)
 
-#: How many connections a shard is: one process talks on all of them, and a few processes cost less than many.
-HANDS = 8
-#: How long a worker stays with one shard before it goes to the end of the queue: other channels wait no longer.
-SHARE = timedelta(seconds=5)
-#: A task that takes longer hangs; it is killed before its deliveries' leases run out, not after.
-TIME_LIMIT = claims.LEASE - timedelta(seconds=30)
 #: When rows have been due for so long and no worker has touched them, the scheduler sends them itself.
 PATIENCE = timedelta(seconds=30)
 #: How long a broker that did not answer is left alone.
@@ -103,7 +92,8 @@ class Broker:
         """Connect to nothing yet."""
         self._clock = runtime.clock
         self._settings = runtime.settings
-        self._app = celery_app(runtime.settings, channel_names)
+        self._channels = tuple(channel_names)
+        self._app = celery_app(runtime.settings, self._channels)
         self._connection: Connection | None = None
         self._rests_until: datetime | None = None
         self._is_away = False
@@ -137,14 +127,30 @@ class Broker:
             self._is_away, self._rests_until = False, None
             return True
 
-    def _offer(self, channel: str, shards: Sequence[int], most_waiting: int | None) -> None:
+    def has_nothing(self) -> bool:
+        """Return whether no wake-up waits for a worker on any channel; False also when the broker cannot say."""
+        with self._lock:
+            try:
+                return not any(self._waiting(channel) for channel in self._channels)
+            except Exception:
+                self._hang_up()
+                return False
+
+    def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = _connection(self._app)
-        queue = _queue(self._settings, channel)
-        # Declaring what is there says how much waits in it. Where no worker is, wake-ups must not pile up.
-        waiting = queue.bind(self._connection.default_channel).queue_declare().message_count
+        return self._connection
+
+    def _waiting(self, channel: str) -> int:
+        # Declaring what is there says how much waits in it.
+        queue = _queue(self._settings, channel).bind(self._connected().default_channel)
+        return int(queue.queue_declare().message_count)
+
+    def _offer(self, channel: str, shards: Sequence[int], most_waiting: int | None) -> None:
+        waiting, queue = self._waiting(channel), _queue(self._settings, channel)
+        # Where no worker is, wake-ups must not pile up.
         room = len(shards) if most_waiting is None else max(most_waiting - waiting, 0)
-        with self._app.amqp.Producer(self._connection.default_channel) as producer:
+        with self._app.amqp.Producer(self._connected().default_channel) as producer:
             for shard in shards[:room]:
                 self._app.send_task(
                     _TASK,
@@ -241,15 +247,15 @@ class CeleryEngine(Engine):
         if not self._leads():
             self._alone_since.pop(channel, None)
             return 0
-        most, now = _shards(self._runtime, channel), self._runtime.clock()
+        most, now = shards_of(self._runtime, channel), self._runtime.clock()
         at_once = BATCHES_PER_CLAIM * self._transports[channel].batch_size * self._threads(channel) // most
         with self._runtime.database.read() as session:
             due = claims.waiting(session, channel, now=now, limit=at_once * most)
-            names = [_lease(channel, shard) for shard in range(most)]
+            names = [lease_name(channel, shard) for shard in range(most)]
             held = select(LeaseRow.name).where(LeaseRow.name.in_(names), LeaseRow.until > now)
             taken = set(session.scalars(held))
         worth = min(most, -(-due // at_once)) - len(taken)
-        free = [shard for shard in range(most) if _lease(channel, shard) not in taken]
+        free = [shard for shard in range(most) if lease_name(channel, shard) not in taken]
         if worth > 0:
             self._broker.wake(channel, free[:worth], most_waiting=worth)
         if taken or not due:
@@ -266,55 +272,6 @@ class CeleryEngine(Engine):
         self._broker.close()
 
 
-def _lease(channel: str, shard: int) -> str:
-    return f"send {channel} {shard}"
-
-
-def _shards(runtime: Runtime, channel: str) -> int:
-    return -(-connections(runtime, channel) // HANDS)
-
-
-class Shards:
-    """What a worker process does with its wake-ups."""
-
-    def __init__(self, runtime: Runtime, stop: Callable[[], bool] = lambda: False) -> None:
-        """Take an installation of this process's own; `stop` is asked between batches."""
-        self._runtime = runtime
-        self._transports = channels.transports(runtime, processes=_shards(runtime, "email"))
-        self._broker = Broker(runtime, self._transports)
-        self._stop = stop
-        self._pool = ThreadPoolExecutor(channels.threads(HANDS), thread_name_prefix="send")
-        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(6)}"
-
-    def drain(self, channel: str, shard: int) -> int:
-        """Send what is due on a channel for one share of time, unless somebody has the shard; return the tries."""
-        name, began = _lease(channel, shard), self._runtime.clock()
-        if channel not in self._transports or not self._take(name, began):
-            return 0
-        try:
-            tries = drain_together(
-                self._pool,
-                channels.threads(connections(self._runtime, channel) // _shards(self._runtime, channel)),
-                self._runtime,
-                self._transports[channel],
-                stop=lambda: self._stop() or self._runtime.clock() - began >= SHARE,
-            )
-        finally:
-            with self._runtime.database.write() as session:
-                give_up_lead(session, name, owner=self._owner, now=self._runtime.clock())
-        if tries and not self._stop() and self._runtime.clock() - began >= SHARE:
-            # More may be there. Should the broker not take this, the scheduler finds the rows.
-            self._broker.wake(channel, [shard])
-        return tries
-
-    def _take(self, name: str, now: datetime) -> bool:
-        try:
-            with self._runtime.database.write() as session:
-                return take_lead(session, name, owner=self._owner, now=now)
-        except IntegrityError:
-            return False
-
-
 def run_worker(runtime: Runtime, *, concurrency: int) -> int:
     """Send what the scheduler asks for until stopped, in so many processes; return the exit code.
 
@@ -327,7 +284,8 @@ def run_worker(runtime: Runtime, *, concurrency: int) -> int:
     def begin(**_: Any) -> None:
         # A connection must not be shared with the process that this one was forked from.
         runtime.database.engine.dispose(close=False)
-        shards[:] = [Shards(runtime, stopping.is_set)]
+        broker = Broker(runtime, channels.transports(runtime))
+        shards[:] = [Shards(runtime, broker, stopping.is_set)]
 
     def drain_shard(channel: str, shard: int) -> None:
         shards[0].drain(channel, shard)

@@ -174,11 +174,12 @@ class Engine:
         return channels.threads(connections(self._runtime, channel))
 
     def _tell(self) -> None:
-        found = self._leading(jobs.tell)
-        if found and found[1]:
-            # What was just fanned out need not wait for the next tick.
-            for channel in self._transports:
-                self._hasten(f"send {channel}")
+        # What was just fanned out need not wait for the next tick.
+        self._leading(partial(jobs.tell, send=self._hasten_sending))
+
+    def _hasten_sending(self) -> None:
+        for channel in self._transports:
+            self._hasten(f"send {channel}")
 
     def _hasten(self, tick: str) -> None:
         # Removed by a stop meanwhile, there is nothing to hasten.

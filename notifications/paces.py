@@ -21,7 +21,7 @@ from notifications.models import PaceRow
 _log = logging.getLogger(__name__)
 
 #: Nobody waits longer, in seconds, whatever the row says: what is *sending* must not outlive its lease.
-LONGEST_WAIT = 90.0
+LONGEST_WAIT = 60.0
 _TABLE = cast(Table, PaceRow.__table__)
 
 

@@ -149,7 +149,7 @@ class _Sender:
             if outcome.failure is FailureClass.CONFIG:
                 return outcome.words or "The provider refuses us."
         failures = {outcome.failure for _, outcome in results}
-        if failures <= {FailureClass.RETRY_SAFE}:
+        if FailureClass.RETRY_SAFE in failures and failures <= {FailureClass.RETRY_SAFE, *_DOUBTFUL}:
             return results[0][1].words or "The provider takes nothing."
         self._doubts = self._doubts + 1 if failures <= _DOUBTFUL else 0
         if self._doubts >= DOUBTS_IN_A_ROW:

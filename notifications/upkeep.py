@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from notifications.ledger import move
 from notifications.models import DeliveryRow
-from notifications.queries import in_states
+from notifications.queries import in_states, unfinished
 from notifications.retries import UNDER_WAY, UNSENT, WAITING, State
 
 #: A repetition on these is seen by the reader as a second message, whatever its id: never by itself.
@@ -32,11 +32,11 @@ class Upkeep:
 def is_needed(session: Session, now: datetime) -> bool:
     """Return whether `reap` would find anything: a read that holds nobody up."""
     overdue = or_(
-        in_states(DeliveryRow.state, UNDER_WAY)
-        & or_(DeliveryRow.lease_until <= now, DeliveryRow.state == State.AMBIGUOUS),
+        in_states(DeliveryRow.state, UNDER_WAY) & (DeliveryRow.lease_until <= now),
+        in_states(DeliveryRow.state, [State.AMBIGUOUS]),
         in_states(DeliveryRow.state, WAITING) & (DeliveryRow.expires_at <= now),
     )
-    return bool(session.scalar(select(exists().where(overdue))))
+    return bool(session.scalar(select(exists().where(unfinished(DeliveryRow), overdue))))
 
 
 def reap(session: Session, now: datetime) -> Upkeep:
@@ -49,7 +49,7 @@ def reap(session: Session, now: datetime) -> Upkeep:
     over = DeliveryRow.lease_until <= now
     requeued = move(
         session,
-        and_(in_states(DeliveryRow.state, [State.LEASED]), over),
+        and_(unfinished(DeliveryRow, [State.LEASED]), over),
         State.QUEUED,
         kind="lease_expired",
         now=now,
@@ -59,7 +59,7 @@ def reap(session: Session, now: datetime) -> Upkeep:
     )
     doubtful = move(
         session,
-        and_(in_states(DeliveryRow.state, [State.SENDING]), over),
+        and_(unfinished(DeliveryRow, [State.SENDING]), over),
         State.AMBIGUOUS,
         kind="lease_expired",
         now=now,
@@ -81,7 +81,7 @@ def _resend(session: Session, now: datetime) -> int:
     return move(
         session,
         and_(
-            in_states(DeliveryRow.state, [State.AMBIGUOUS]),
+            unfinished(DeliveryRow, [State.AMBIGUOUS]),
             DeliveryRow.channel.not_in(NEVER_REPEATED),
             DeliveryRow.due_at <= now,
         ),
@@ -99,9 +99,10 @@ def _hand_over(session: Session, now: datetime) -> int:
     doubted = and_(in_states(DeliveryRow.state, [State.AMBIGUOUS]), or_(useless, DeliveryRow.ambiguities > 1))
     # An SMS in its second doubt was sent again by a person: its receipt may still settle it.
     waiting_again = and_(in_states(DeliveryRow.state, WAITING), useless, DeliveryRow.ambiguities > 0)
+    over = or_(and_(doubted, or_(useless, DeliveryRow.channel.not_in(NEVER_REPEATED))), waiting_again)
     return move(
         session,
-        or_(and_(doubted, or_(useless, DeliveryRow.channel.not_in(NEVER_REPEATED))), waiting_again),
+        and_(unfinished(DeliveryRow), over),
         State.NEEDS_REVIEW,
         kind="review",
         now=now,
@@ -113,7 +114,7 @@ def _hand_over(session: Session, now: datetime) -> int:
 def _expire(session: Session, now: datetime) -> int:
     return move(
         session,
-        and_(in_states(DeliveryRow.state, WAITING), DeliveryRow.expires_at <= now),
+        and_(unfinished(DeliveryRow, WAITING), DeliveryRow.expires_at <= now),
         State.EXPIRED,
         kind="expired",
         now=now,
@@ -127,7 +128,7 @@ def supersede(
     """Close what was not sent of these notices, `only` as far as told, and return how many deliveries that were."""
     if not notice_ids:
         return 0
-    unsent = and_(DeliveryRow.notice_id.in_(notice_ids), in_states(DeliveryRow.state, UNSENT))
+    unsent = and_(DeliveryRow.notice_id.in_(notice_ids), unfinished(DeliveryRow, UNSENT))
     return move(
         session,
         unsent if only is None else and_(unsent, only),

@@ -7,6 +7,7 @@ SIGKILL, which no code of ours can catch:
     never        it does not
     planning     the notices of an event are written, the transaction is not committed
     fan-out      the deliveries of a notice are written, the transaction is not committed
+    slice        the first slice of a notice is fanned out and committed, of which more are to come
     claimed      deliveries are claimed and committed, none is marked as sending
     sending      a batch is marked as sending and committed, nothing of it has left
     taken:N      the far side took message number N of this process, which is not recorded
@@ -25,7 +26,7 @@ from typing import Any, NoReturn
 from maintenance.database import Database
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import claims, fanout, jobs, planning
+from notifications import claims, fanout, jobs, planning, slices
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.retries import State
 from notifications.sending import drain
@@ -86,7 +87,10 @@ def main(url: str, log: str, now: str, point: str) -> None:
     if point == "planning":
         planning.mark_done = dying_after(planning.mark_done)
     elif point == "fan-out":
-        fanout._insert_deliveries = dying_after(fanout._insert_deliveries)
+        slices.insert_deliveries = dying_after(slices.insert_deliveries)
+    elif point == "slice":
+        fanout.SIZES = (10, 10)
+        fanout.fan_out_slice = dying_after(fanout.fan_out_slice)
     elif point == "claimed":
         claims.mark_sending = die
     mail, sms = FarSide("email", 10, log, point), FarSide("sms", 1, log, point)

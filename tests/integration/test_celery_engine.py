@@ -18,11 +18,14 @@ from app import cli
 from maintenance.database import Database
 from maintenance.runtime import Runtime, utc_now
 from maintenance.settings import Settings
-from notifications.celery_engine import PATIENCE, SHARE, TIME_LIMIT, Broker, CeleryEngine, Shards, celery_app
+from notifications import shards
+from notifications.celery_engine import PATIENCE, Broker, CeleryEngine, celery_app
 from notifications.channels import transports
+from notifications.channels.parcels import LONGEST_SEND
 from notifications.claims import LEASE
 from notifications.engine import LEAD, take_lead
 from notifications.retries import State
+from notifications.shards import LONGEST_STAY, SHARE, TIME_LIMIT, Shards, Stay
 from tests.brokers import RABBITMQ, REDIS, answering, own_queues
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.fakes.proxy import Proxy
@@ -209,12 +212,54 @@ def test_wake_up_for_a_shard_that_somebody_has_does_nothing(
     with any_database.write() as session:
         take_lead(session, "send email 0", owner="somebody", now=utc_now())
 
-    assert Shards(runtime).drain("email", 0) == 0
-    assert Shards(runtime).drain("unheard-of", 0) == 0
+    worker = Shards(runtime, Broker(runtime, transports(runtime)))
+    assert worker.drain("email", 0) == 0
+    assert worker.drain("unheard-of", 0) == 0
     assert set(states(any_database, ids)) == {State.QUEUED}
 
-    assert Shards(runtime).drain("email", 1) == 20
-    assert Shards(runtime).drain("email", 1) == 0
+    assert worker.drain("email", 1) == 20
+    assert worker.drain("email", 1) == 0
+
+
+def test_worker_stays_with_its_shard_until_another_wake_up_waits(
+    settings: Settings, runtime: Runtime, queues: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = woken_by(
+        runtime.database, settings, BROKER_URL=answering(RABBITMQ, "RabbitMQ"), BROKER_QUEUE=queues
+    )
+    # Every look is the end of a share.
+    monkeypatch.setattr(shards, "SHARE", timedelta(0))
+    queue(runtime.database, addresses(300), now=utc_now())
+    broker = Broker(ours, transports(ours))
+    worker = Shards(ours, broker)
+
+    assert worker.drain("email", 0) == 300
+    queue(runtime.database, addresses(300), now=utc_now(), reference="LATER")
+    broker.wake("sms", [0])
+    assert worker.drain("email", 0) == 0
+    broker.close()
+
+    with Connection(RABBITMQ) as connection:
+        declared = connection.default_channel.queue_declare(f"{queues}.email", passive=True)
+        assert declared.message_count == 0, "it did nothing, and asks for nothing"
+
+
+def test_stay_ends_although_nobody_waits_and_no_later_than_its_lease_allows() -> None:
+    now = [utc_now()]
+    asked: list[bool] = []
+    stay = Stay(
+        lambda: now[0],
+        share=timedelta(seconds=5),
+        longest=timedelta(seconds=20),
+        may_go_on=lambda: asked.append(True) or True,
+    )
+    over = []
+    for _ in range(24):
+        now[0] += timedelta(seconds=1)
+        over.append(stay.is_over())
+
+    assert over == [False] * 19 + [True] * 5
+    assert len(asked) == 3
 
 
 def test_wake_ups_do_not_pile_up_where_no_worker_is(
@@ -255,6 +300,7 @@ def test_broker_that_answers_again_is_used_again(settings: Settings, runtime: Ru
 
 def test_tasks_end_before_the_leases_of_what_they_send_run_out(settings: Settings) -> None:
     conf = celery_app(settings, ["email"]).conf
+    assert LONGEST_STAY + SHARE + timedelta(seconds=LONGEST_SEND) < TIME_LIMIT
     assert SHARE < LEAD < PATIENCE <= timedelta(seconds=conf.task_time_limit) == TIME_LIMIT < LEASE
     assert conf.task_acks_late
     assert conf.task_reject_on_worker_lost

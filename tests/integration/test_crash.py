@@ -79,7 +79,7 @@ def announce(installation: Installation) -> None:
         announced(session, a_plan("W", a_phase(40, 44, "DB")))
 
 
-@pytest.mark.parametrize("point", ["planning", "fan-out", "claimed"])
+@pytest.mark.parametrize("point", ["planning", "fan-out", "slice", "claimed"])
 def test_process_killed_before_anything_left_loses_and_repeats_nothing(
     installation: Installation, point: str
 ) -> None:

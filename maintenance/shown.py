@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,9 +19,13 @@ class WindowsChange:
     after: tuple[Window, ...]
 
 
-def naming(windows: Iterable[Window], reference: str) -> tuple[Window, ...]:
-    """Return the windows that the plan causes, alone or with others."""
-    return tuple(window for window in windows if reference in window.references)
+def by_plan(windows: Iterable[Window]) -> Mapping[str, tuple[Window, ...]]:
+    """Return, for every plan that causes any, the windows that it causes, alone or with others."""
+    found: dict[str, list[Window]] = {}
+    for window in windows:
+        for reference in window.references:
+            found.setdefault(reference, []).append(window)
+    return {reference: tuple(named) for reference, named in found.items()}
 
 
 def differ(before: Iterable[Window], after: Iterable[Window]) -> bool:

@@ -254,7 +254,8 @@ def _description(facts: Facts, occasion: Occasion) -> str:
     zones = dict.fromkeys((reader.timezone, facts.story.plan.timezone))
     lines = [_capital(words.span(occasion.start, occasion.end, zone)) for zone in zones]
     by_impact: dict[Impact, list[str]] = {}
-    for code in _told(facts, occasion):
+    told = dict.fromkeys(_told(facts, occasion))
+    for code in told:
         by_impact.setdefault(occasion.objects[code], []).append(code)
     lines += [
         f"{_capital(words.impact(impact))}: {words.listed(facts.shorts(codes))}."
@@ -262,7 +263,7 @@ def _description(facts: Facts, occasion: Occasion) -> str:
     ]
     ends: dict[datetime, list[str]] = {}
     for code in occasion.later:
-        if code in _told(facts, occasion):
+        if code in told:
             ends.setdefault(occasion.later[code], []).append(code)
     for end, codes in sorted(ends.items()):
         values = {"systems": words.listed(facts.shorts(codes)), "time": facts.moment(end)}

@@ -14,7 +14,7 @@ BOXES = (
     (2, 2, "Notices planned", "notifications/planning.py"),
     (1, 3, "Notices, event done", "one transaction"),
     (2, 4, "Fan-out when due", "notifications/fanout.py"),
-    (1, 5, "Messages, deliveries", "one transaction"),
+    (1, 5, "Messages, deliveries", "transaction per slice"),
     (2, 6, "Claim, send, record", "notifications/sending.py"),
     (3, 6, "Mailbox, telephone", "notifications/channels/"),
 )

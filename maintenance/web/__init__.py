@@ -15,6 +15,7 @@ from maintenance.web import (
     presentation,
     public,
     security,
+    snapshot,
     workspace,
 )
 
@@ -26,7 +27,7 @@ def init_app(app: Flask) -> None:
     Bootstrap5(app)
     security.init_app(app)
     access.init_login(app)
-    for part in (languages, presentation, navigation, errors, page_cache):
+    for part in (languages, presentation, navigation, errors, page_cache, snapshot):
         part.init_app(app)
     public.init_app(app)
     workspace.init_app(app)

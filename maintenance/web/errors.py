@@ -8,7 +8,7 @@ from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from maintenance.errors import InvalidDocument, JanelaError, NotFound, StaleEdit, StepRefused
+from maintenance.errors import JanelaError, NotFound, Problem, StaleEdit, StepRefused
 from maintenance.web.problems import problem
 
 #: For each status: a heading, and what the reader can do.
@@ -55,6 +55,7 @@ def init_app(app: Flask) -> None:
     """Answer every error with a page."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(JanelaError, _janela_error)
+    app.add_template_filter(mistake)
 
 
 def error_page(status: int, sentence: str = "") -> ResponseReturnValue:
@@ -72,9 +73,12 @@ def error_page(status: int, sentence: str = "") -> ResponseReturnValue:
 
 def sentence_of(error: JanelaError) -> str:
     """Return what the error says, in the reader's language."""
-    if isinstance(error, InvalidDocument):
-        return str(error)
-    return str(gettext(error.message, **error.values) if error.values else gettext(error.message))
+    return error.said(gettext)
+
+
+def mistake(problem: Problem) -> str:
+    """Return what a mistake in a document is, in the reader's language, without its place."""
+    return problem.sentence.said(gettext)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

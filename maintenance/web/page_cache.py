@@ -27,6 +27,10 @@ STALE_SECONDS = 24 * 3600
 #: A page is rendered anew at least so often, since what counts as recent moves with the clock.
 LONGEST_VALID = timedelta(hours=1)
 _MOST_PAGES = 1024
+#: The argument of a search.
+SEARCH = "q"
+#: What of an address besides its path says which page it is.
+_KEYED = ("page", "group", "ungrouped", "intervention", "hit")
 
 _P = ParamSpec("_P")
 
@@ -103,8 +107,13 @@ def public_page(view: Callable[_P, Page]) -> Callable[_P, Response]:
             return response
         # What belongs to one visitor (messages, tokens) may not be drawn into a page for all.
         g.is_shared_page = True
+        if request.args.get(SEARCH):
+            # Everybody looks for something else: such pages would throw out those that many open.
+            response = make_response(view(*args, **kwargs).html)
+            response.headers["Cache-Control"] = f"public, max-age={FRESH_SECONDS}"
+            return response
         cache: PageCache = current_app.extensions["janela_pages"]
-        key = (request.path, page_language(), request.args.get("page", ""))
+        key = (request.path, page_language(), *(request.args.get(name, "") for name in _KEYED))
         try:
             with database().read() as session:
                 change = last_change(session)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from maintenance import scheduling, steps
 from maintenance.announced import HOLD
-from maintenance.interventions import Plan, Window
+from maintenance.interventions import Plan
 from maintenance.lifecycle import OPEN, Actor, ReviewState, Role, RunState, Step, allowed
 from maintenance.models import InterventionRow, VersionRow
 from maintenance.queries import (
@@ -24,14 +24,14 @@ from maintenance.queries import (
     list_interventions,
     pending,
     plan_of,
-    windows_of,
 )
 from maintenance.recurrence import Occurrence, occurrences_of
 from maintenance.reserving import reserved
+from maintenance.standing import windows_in_brief
 from maintenance.web.access import actor, roles_required
 from maintenance.web.context import database, now
 from maintenance.web.plan_changes import changes_between
-from maintenance.web.plan_preview import grouped, listed
+from maintenance.web.plan_preview import LISTED, Group, brief, grouped, listed
 from maintenance.web.systems_search import names_of
 from maintenance.windows import Interval
 
@@ -190,7 +190,7 @@ def show(reference: str) -> ResponseReturnValue:
     """Show one intervention: where it stands, what can be done, its windows, versions and log."""
     with database().read() as session:
         case = case_of(get_intervention(session, reference), actor())
-        groups = grouped(_windows(session, case), reference)
+        groups = _groups(session, case)
         return render_template(
             "maintenance/plan/show.html",
             case=case,
@@ -209,11 +209,13 @@ def show(reference: str) -> ResponseReturnValue:
         )
 
 
-def _windows(session: Session, case: Case) -> Sequence[Window]:
+def _groups(session: Session, case: Case) -> Sequence[Group]:
     """Return the windows that readers know; before the announcement those that it would open."""
+    reference = case.row.reference
     if case.announced is not None:
-        return windows_of(case.announced)
-    return scheduling.preview(session, case.plan, now=now()).windows if case.pending else ()
+        return brief(windows_in_brief(session, case.announced.id, most=LISTED), reference)
+    windows = scheduling.preview(session, case.plan, now=now()).windows if case.pending else ()
+    return grouped(windows, reference)
 
 
 def _changes(case: Case) -> list[tuple[str, str, str]]:

@@ -25,6 +25,7 @@ from maintenance.catalogue import Impact
 from maintenance.errors import InvalidTime, Problem
 from maintenance.interventions import DEFAULT_REMINDERS
 from maintenance.texts import ANY, Text
+from maintenance.web.errors import mistake
 from maintenance.web.forms import (
     BaseForm,
     LongWordsForm,
@@ -210,9 +211,9 @@ class PlanForm(BaseForm):
         for problem in problems:
             field = self._field_at(problem.path)
             if field is None:
-                homeless.append(problem.message)
+                homeless.append(mistake(problem))
             elif not (isinstance(field, StringField) and field.errors):
-                add_error(field, problem.message)
+                add_error(field, mistake(problem))
         return homeless
 
     def _field_at(self, path: Sequence[str | int]) -> Field | None:

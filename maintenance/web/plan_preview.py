@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from maintenance.catalogue import Impact
 from maintenance.interventions import Window
+from maintenance.standing import Alike
 
-#: Systems listed of one group; a data centre can take tens of thousands down.
-LISTED = 100
+#: Systems listed of one group, and of all groups together; a data centre can take a hundred thousand down.
+LISTED, LISTED_IN_ALL = 40, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,28 @@ class Span:
 
 
 def grouped(windows: Iterable[Window], reference: str) -> list[Group]:
-    """Return the windows by time and impact, the worst of a time first."""
-
-    def time_and_impact(window: Window) -> tuple[datetime, datetime, int]:
-        return window.start, window.end, -window.impact
-
+    """Return the windows by time and impact, the worst of a time first; of many, the largest list their systems."""
     # A stable sort: within a group the forecast's order, by code, stays.
-    in_order = sorted(windows, key=time_and_impact)
-    return [_group(list(members), reference) for _, members in groupby(in_order, time_and_impact)]
+    in_order = sorted(windows, key=_time_and_impact)
+    members = [tuple(alike) for _, alike in groupby(in_order, _time_and_impact)]
+    return brief([Alike(len(alike), alike) for alike in members], reference)
+
+
+def brief(found: Iterable[Alike], reference: str) -> list[Group]:
+    """Return these windows in the same order, and shortened in the same way."""
+    members = sorted(found, key=lambda alike: _time_and_impact(alike.first[0]))
+    left, rows = LISTED_IN_ALL, [0] * len(members)
+    by_weight = sorted(
+        range(len(members)), key=lambda place: (-members[place].first[0].impact, -members[place].count)
+    )
+    for place in by_weight:
+        rows[place] = min(left, LISTED, members[place].count)
+        left -= rows[place]
+    return [_group(alike, reference, listed) for alike, listed in zip(members, rows, strict=True)]
+
+
+def _time_and_impact(window: Window) -> tuple[datetime, datetime, int]:
+    return window.start, window.end, -window.impact
 
 
 def spans(windows: Iterable[Window]) -> list[Span]:
@@ -71,10 +86,10 @@ def spans(windows: Iterable[Window]) -> list[Span]:
     ]
 
 
-def _group(windows: Sequence[Window], reference: str) -> Group:
-    first = windows[0]
-    rows = tuple(_row(window, reference) for window in windows[:LISTED])
-    return Group(first.impact, first.start, first.end, rows, len(windows))
+def _group(alike: Alike, reference: str, listed: int) -> Group:
+    first = alike.first[0]
+    rows = tuple(_row(window, reference) for window in alike.first[:listed])
+    return Group(first.impact, first.start, first.end, rows, alike.count)
 
 
 def _row(window: Window, reference: str) -> Row:

@@ -25,6 +25,7 @@ from maintenance.catalogue import Impact, Kind
 from maintenance.document_fields import Weekday
 from maintenance.errors import InvalidTime, Problem
 from maintenance.texts import Text
+from maintenance.web.errors import mistake
 from maintenance.web.forms import BaseForm, WordsForm, add_error, text_document, words_rows
 from maintenance.web.presentation import IMPACT_WORDS
 from maintenance.web.time_fields import DayField, LocalTimeField, read_length
@@ -116,16 +117,18 @@ class PolicyForm(BaseForm):
             # The first two steps lead to the entry.
             field = self._field_at(problem.path[2:])
             if field is None:
-                rest.append(("", problem.message))
+                rest.append(("", mistake(problem)))
             else:
-                add_error(field, problem.message)
+                add_error(field, mistake(problem))
         return rest
 
     def _field_at(self, path: tuple[str | int, ...]) -> Field | None:
         keys = [key for key in path if isinstance(key, str) and key != "scope"]
         found = self._fields.get(keys[0]) if keys else None
         if isinstance(found, FieldList):
-            return found.entries[0].form.words if isinstance(found.entries[0].form, WordsForm) else None
+            # What no browser would send may leave a text without any row.
+            first = found.entries[0].form if found.entries else None
+            return first.words if isinstance(first, WordsForm) else None
         return found
 
 

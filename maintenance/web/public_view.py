@@ -1,48 +1,28 @@
-"""What the public pages show, put together from what was read."""
+"""What the pages of one system and of one intervention show, put together from what was read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from babel.dates import format_skeleton
 from babel.numbers import format_percent
-from flask_babel import get_locale, gettext, ngettext
-from markupsafe import Markup, escape
+from flask_babel import get_locale
+from markupsafe import Markup
 
 from maintenance.availability import Availability
 from maintenance.catalogue import Audience, Catalogue, Contingency, Impact, System
-from maintenance.interventions import InterventionClass, Phase, Plan
+from maintenance.interventions import Phase, Plan
 from maintenance.lifecycle import OPEN, RunState
 from maintenance.public_reads import ENDED, Told
-from maintenance.status import Group, Overall, ShownWindow, SystemState, overall
+from maintenance.status import ShownWindow, SystemState
 from maintenance.web import timeline
-from maintenance.web.presentation import text
-from maintenance.web.spells import Reason, Spell, common_reasons, reasons, spells
+from maintenance.web.presentation import public_name, text
+from maintenance.web.spells import Reason, Spell, common_reasons, condensed, reasons, spells
 from maintenance.web.versions import differences
 from maintenance.windows import zone
-
-#: How far ahead the status page draws, at least and at most.
-SHORTEST_DRAWING = timedelta(days=7)
-LONGEST_DRAWING = timedelta(days=28)
-
-
-def headline(found: Overall) -> Markup:
-    """Return the first sentence of the status page."""
-    down, degraded = len(found.down), len(found.degraded)
-    if not down and not degraded:
-        return escape(gettext("All systems work"))
-    if down + degraded == 1:
-        (state,) = (*found.down, *found.degraded)
-        sentence = gettext("%(system)s is unavailable") if down else gettext("%(system)s is degraded")
-        return escape(sentence) % {"system": text(state.system.name)}
-    parts = [
-        ngettext("%(num)d system is unavailable", "%(num)d systems are unavailable", down) if down else "",
-        ngettext("%(num)d system is degraded", "%(num)d systems are degraded", degraded) if degraded else "",
-    ]
-    return escape(", ".join(part for part in parts if part))
 
 
 def tick_label(tick: timeline.Tick, zone_name: str) -> str:
@@ -91,85 +71,10 @@ class Card:
         return min((p.started_at for p in self.told.plan.impact_phases if p.started_at), default=None)
 
 
-@dataclass(frozen=True)
-class StatusView:
-    """The status page."""
-
-    catalogue: Catalogue
-    windows: tuple[ShownWindow, ...]
-    told: tuple[Told, ...]
-    groups: tuple[Group, ...]
-    now: datetime
-    timezone: str
-
-    @cached_property
-    def overall(self) -> Overall:
-        """Return what the first sentence says."""
-        return overall([state for group in self.groups for state in group.states])
-
-    @cached_property
-    def is_emergency(self) -> bool:
-        """Return whether all that is felt now comes from emergency work."""
-        hit = (*self.overall.down, *self.overall.degraded)
-        causes = {ref for state in hit for shown in state.now for ref in shown.window.references}
-        classes = {told.plan.intervention_class for told in self.told if told.reference in causes}
-        return classes == {InterventionClass.EMERGENCY}
-
-    @cached_property
-    def running(self) -> tuple[Card, ...]:
-        """Return the interventions under way."""
-        return self._cards(RunState.RUNNING, RunState.VERIFYING)
-
-    @cached_property
-    def coming(self) -> tuple[Card, ...]:
-        """Return the interventions announced, by start."""
-        return self._cards(RunState.ANNOUNCED)
-
-    @cached_property
-    def over(self) -> tuple[Card, ...]:
-        """Return those that ended lately, the latest first."""
-        return tuple(
-            Card(told, _stored_spells(told, self.catalogue), (), self.now)
-            for told in sorted(self.told, key=lambda told: told.version.published_at, reverse=True)
-            if told.state in ENDED
-        )
-
-    @property
-    def next_start(self) -> datetime | None:
-        """Return when the next announced work begins to be felt."""
-        return min((spell.start for card in self.coming for spell in card.spells), default=None)
-
-    @property
-    def changed_at(self) -> datetime | None:
-        """Return when readers were last told something of what stands here."""
-        return max((told.changed_at for told in self.told), default=None)
-
-    @cached_property
-    def drawing(self) -> timeline.Timeline | None:
-        """Return the next days as a drawing, a row for each intervention; None if nothing comes."""
-        rows = [
-            (text(card.told.plan.title), _stretches(card.spells)) for card in (*self.running, *self.coming)
-        ]
-        ends = [stretch.end for _, stretches in rows for stretch in stretches]
-        if not ends:
-            return None
-        start = timeline.day_start(self.now, self.timezone)
-        wanted = min(max(self.now + SHORTEST_DRAWING, *ends), self.now + LONGEST_DRAWING)
-        end = timeline.day_start(wanted, self.timezone, days_later=1)
-        near = [(label, stretches) for label, stretches in rows if any(s.start < end for s in stretches)]
-        return timeline.draw(near, start=start, end=end, zone_name=self.timezone, now=self.now)
-
-    def _cards(self, *states: RunState) -> tuple[Card, ...]:
-        return tuple(
-            Card(
-                told,
-                spells(_of(self.windows, told.reference), self.catalogue),
-                common_reasons(told.version.windows, self.catalogue, told.reference),
-                self.now,
-            )
-            for told in self.told
-            if told.state in states
-        )
+#: Lines in which an intervention says what it does when.
+SPELLS = 20
+#: Names beside a line of a drawing.
+_DRAWN_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -180,7 +85,8 @@ class SystemView:
     system: System
     state: SystemState
     windows: tuple[ShownWindow, ...]
-    told: Mapping[str, Told]
+    #: Those that readers know, by reference.
+    plans: Mapping[str, Plan]
     now: datetime
     #: Its figures by month, the latest first; only months of which something was recorded.
     availability: tuple[Availability, ...] = ()
@@ -193,8 +99,7 @@ class SystemView:
 
     def reasons(self, shown: ShownWindow) -> tuple[Reason, ...]:
         """Return why the system is hit, in words."""
-        plans: dict[str, Plan] = {reference: told.plan for reference, told in self.told.items()}
-        return reasons(shown.window, self.catalogue, plans)
+        return reasons(shown.window, self.catalogue, self.plans)
 
     @property
     def advice(self) -> tuple[tuple[Audience, Contingency], ...]:
@@ -212,13 +117,16 @@ class InterventionView:
     windows: tuple[ShownWindow, ...]
     now: datetime
 
+    #: For the template: names in a sentence, and systems with their advice; a list of all is one link away.
+    NAMED, ADVISED = 60, 60
+
     @classmethod
     def of(
         cls, catalogue: Catalogue, told: Told, windows: Iterable[ShownWindow], now: datetime
     ) -> InterventionView:
         """Return the view; while it is open its windows are those that stand now, later those it kept."""
         if told.state in OPEN:
-            return cls(catalogue, told, tuple(_of(windows, told.reference)), now)
+            return cls(catalogue, told, tuple(windows_naming(windows, told.reference)), now)
         return cls(catalogue, told, tuple(ShownWindow(window) for window in told.version.windows), now)
 
     @cached_property
@@ -230,24 +138,23 @@ class InterventionView:
     @cached_property
     def spells(self) -> tuple[Spell, ...]:
         """Return who is hit how and when."""
-        return spells(self.windows, self.catalogue)
+        return condensed(spells(self.windows, self.catalogue), SPELLS)
 
     @cached_property
-    def worked_on(self) -> tuple[System | None, ...]:
-        """Return the systems that the work is on."""
-        return tuple(self.catalogue.systems.get(code) for code in self.told.plan.systems)
+    def worked_on(self) -> tuple[Markup, ...]:
+        """Return what the systems are called that the work is on, each name or kind once."""
+        systems = self.catalogue.systems
+        named = tuple(dict.fromkeys(public_name(systems.get(code)) for code in self.told.plan.systems))
+        return named if len(named) <= self.NAMED else (*named[: self.NAMED], Markup("…"))
 
     @cached_property
     def drawing(self) -> timeline.Timeline | None:
         """Return its hours as a drawing: a row for each spell."""
-        stretches = _stretches(self.spells)
+        stretches = stretches_of(self.spells)
         if not stretches:
             return None
         start, end = timeline.around(stretches)
-        rows = [
-            (Markup(", ").join([*(text(s.name) for s in spell.systems), *spell.hidden]), [stretch])
-            for spell, stretch in zip(self.spells, stretches, strict=True)
-        ]
+        rows = [(_label(spell), [stretch]) for spell, stretch in zip(self.spells, stretches, strict=True)]
         return timeline.draw(rows, start=start, end=end, zone_name=self.told.plan.timezone, now=self.now)
 
     @cached_property
@@ -286,13 +193,17 @@ class InterventionView:
         return "held" if self.told.held else "planned"
 
 
-def _of(windows: Iterable[ShownWindow], reference: str) -> list[ShownWindow]:
+def _label(spell: Spell) -> Markup:
+    names = [text(system.name) for system in spell.systems[:_DRAWN_NAMES]]
+    more = Markup("…") if len(spell.systems) > _DRAWN_NAMES else Markup("")
+    return Markup(", ").join([*names, *spell.hidden]) + more
+
+
+def windows_naming(windows: Iterable[ShownWindow], reference: str) -> list[ShownWindow]:
+    """Return those of the windows that an intervention causes, alone or with others."""
     return [shown for shown in windows if reference in shown.window.references]
 
 
-def _stored_spells(told: Told, catalogue: Catalogue) -> tuple[Spell, ...]:
-    return spells((ShownWindow(window) for window in told.version.windows), catalogue)
-
-
-def _stretches(found: Sequence[Spell]) -> list[timeline.Stretch]:
+def stretches_of(found: Sequence[Spell]) -> list[timeline.Stretch]:
+    """Return the spells as a drawing takes them."""
     return [timeline.Stretch(spell.impact, spell.start, spell.end, spell.overrun) for spell in found]

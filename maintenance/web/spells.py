@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +30,8 @@ class Spell:
     windows: tuple[Window, ...]
     overrun: bool = False
     held: bool = False
+    #: Told as one although each system is hit for a part of this time only.
+    varied: bool = False
 
     @property
     def length(self) -> timedelta:
@@ -44,7 +46,7 @@ def spells(windows: Iterable[ShownWindow], catalogue: Catalogue) -> tuple[Spell,
         window = shown.window
         key = (window.start, -window.impact, window.end, shown.overrun, shown.held)
         found.setdefault(key, []).append(window)
-    order = {code: position for position, code in enumerate(catalogue.systems)}
+    order = catalogue.positions
     return tuple(
         _spell(key, sorted(members, key=lambda window: order.get(window.system, len(order))), catalogue)
         for key, members in sorted(found.items())
@@ -67,6 +69,41 @@ def _spell(
         windows=tuple(windows),
         overrun=overrun,
         held=held,
+    )
+
+
+def condensed(found: Sequence[Spell], most: int) -> tuple[Spell, ...]:
+    """Return the spells; where there are more than `most`, those alike that overlap or touch are told as one.
+
+    A data centre comes back system by system: seven hundred lines of its own times tell nobody anything.
+    """
+    if len(found) <= most:
+        return tuple(found)
+    open_ones: dict[tuple[Impact, bool, bool], list[list[Spell]]] = {}
+    for spell in sorted(found, key=lambda spell: spell.start):
+        stretches = open_ones.setdefault((spell.impact, spell.overrun, spell.held), [])
+        if stretches and spell.start <= max(each.end for each in stretches[-1]):
+            stretches[-1].append(spell)
+        else:
+            stretches.append([spell])
+    told = [_as_one(members) for stretches in open_ones.values() for members in stretches]
+    return tuple(sorted(told, key=lambda spell: (spell.start, -spell.impact, spell.end)))
+
+
+def _as_one(members: Sequence[Spell]) -> Spell:
+    if len(members) == 1:
+        return members[0]
+    first = members[0]
+    return Spell(
+        first.impact,
+        first.start,
+        max(spell.end for spell in members),
+        systems=tuple({system.code: system for spell in members for system in spell.systems}.values()),
+        hidden=tuple(dict.fromkeys(word for spell in members for word in spell.hidden)),
+        windows=tuple(window for spell in members for window in spell.windows),
+        overrun=first.overrun,
+        held=first.held,
+        varied=True,
     )
 
 

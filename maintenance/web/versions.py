@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext, ngettext
 from markupsafe import Markup, escape
 
 from maintenance.catalogue import Catalogue, Impact
@@ -28,6 +28,10 @@ PHASE_WORDS = {
     PhaseKind.OUTAGE: lazy_gettext("Work"),
     PhaseKind.VERIFICATION: lazy_gettext("Verification"),
 }
+
+
+#: Systems that a sentence names.
+_NAMED = 40
 
 
 def step_label(step: str) -> str:
@@ -85,7 +89,7 @@ def _phase_differences(old: Phase | None, new: Phase, zone_name: str) -> Iterabl
 def _system_differences(
     before: Iterable[Window], after: Iterable[Window], catalogue: Catalogue
 ) -> Iterable[Markup]:
-    old, new = _hit(before), _hit(after)
+    old, new = _hit(before, catalogue), _hit(after, catalogue)
     if joined := _names(new.keys() - old.keys(), catalogue):
         yield _sentence(gettext("Now also affected: %(systems)s"), systems=joined)
     if left := _names(old.keys() - new.keys(), catalogue):
@@ -96,19 +100,23 @@ def _system_differences(
         yield _sentence(gettext("Hit less than said before: %(systems)s"), systems=milder)
 
 
-def _hit(windows: Iterable[Window]) -> Mapping[str, Impact]:
+def _hit(windows: Iterable[Window], catalogue: Catalogue) -> Mapping[str, Impact]:
+    """Return the worst that happens to each public system, and to each kind of the others, by what they are called."""
     worst: dict[str, Impact] = {}
     for window in windows:
-        worst[window.system] = max(window.impact, worst.get(window.system, Impact.NO_IMPACT))
+        system = catalogue.systems.get(window.system)
+        name = window.system if system and system.public else str(public_name(system))
+        worst[name] = max(window.impact, worst.get(name, Impact.NO_IMPACT))
     return worst
 
 
 def _names(codes: Iterable[str], catalogue: Catalogue) -> Markup:
-    wanted = set(codes)
-    names = dict.fromkeys(
-        str(public_name(system)) for code, system in catalogue.systems.items() if code in wanted
-    )
-    return Markup(", ").join(Markup(name) for name in names)  # noqa: S704 - public_name escapes
+    wanted = sorted(codes, key=lambda code: catalogue.positions.get(code, len(catalogue.systems)))
+    named = wanted[:_NAMED]
+    names = [public_name(catalogue.systems[c]) if c in catalogue.systems else escape(c) for c in named]
+    if more := len(wanted) - len(named):
+        names.append(escape(ngettext("%(num)d more", "%(num)d more", more)))
+    return Markup(", ").join(names)
 
 
 def _range(phase: Phase, zone_name: str) -> Markup:

@@ -111,7 +111,7 @@ def of_intervention(reference: str) -> Response:
 
     def make(calendars: CalendarFeeds) -> Feed:
         with database().read() as session:
-            told = public_reads.whole_story(session, reference)
+            told = public_reads.for_calendar(session, reference)
             story = _story(told, load_catalogue(session), calendars.site)
         return calendars.everything([story], language=_language(), url=_address())
 

@@ -79,6 +79,7 @@ EVENT_WORDS = {
     "review": lazy_gettext("Given to a person"),
     "expired": lazy_gettext("Became useless"),
     "superseded": lazy_gettext("Newer news came first"),
+    "overtaken": lazy_gettext("The start told its reader all: not tried again"),
     "suppressed": lazy_gettext("Held back: address suppressed"),
     "asked": lazy_gettext("Asked the provider, who knows nothing of it"),
     "operator": lazy_gettext("Decided by a person"),

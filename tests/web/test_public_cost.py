@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic, sleep
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from maintenance.runtime import Runtime
 from maintenance.texts import Text
+from maintenance.web.ahead import ReadingAhead
 from tests.conftest import MovedClock
 from tests.web import case
 
@@ -44,9 +46,9 @@ def counted_queries(runtime: Runtime) -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/", 10),
-        ("/systems/PEM", 10),
-        (f"/interventions/{case.REFERENCE}", 12),
+        ("/", 16),
+        ("/systems/PEM", 16),
+        (f"/interventions/{case.REFERENCE}", 18),
         ("/history", 6),
         ("/calendar/all.ics", 8),
         ("/calendar/systems/PEM.ics", 9),
@@ -66,6 +68,7 @@ def test_first_visitor_costs_a_handful_of_queries_the_next_one_small_one(
 
 
 def test_many_interventions_cost_no_more_queries_than_one(client: FlaskClient, runtime: Runtime) -> None:
+    client.get("/subscribe")  # reads the public systems, which no intervention changes
     with counted_queries(runtime) as few:
         client.get("/")
     for number in range(5):
@@ -145,3 +148,45 @@ def test_page_number_beyond_all_counting_is_just_empty(client: FlaskClient) -> N
     assert client.get("/history?page=99999999999999999999999").status_code == 200
     assert client.get("/history?page=-1").status_code == 200
     assert client.get("/history?page=x").status_code == 200
+
+
+def test_who_comes_after_a_process_read_ahead_waits_for_no_windows(runtime: Runtime) -> None:
+    case.load_catalogue(runtime)
+    case.announce(runtime)
+    app = case.the_app(runtime)
+    ahead = ReadingAhead(app, seconds=0.01)
+    ahead.start()
+    deadline = monotonic() + 20
+    while (kept := app.extensions["janela_snapshot"].kept) is None and monotonic() < deadline:
+        sleep(0.01)
+    ahead.stop()
+
+    with counted_queries(runtime) as sent:
+        page = app.test_client().get("/", headers={"Accept-Language": "en"}).text
+
+    assert kept is not None
+    assert "Prescrição Eletrónica Médica" in page
+    assert [statement for statement in sent if "FROM events" not in statement] == []
+
+
+def test_reading_ahead_goes_on_after_the_database_was_away(runtime: Runtime) -> None:
+    case.load_catalogue(runtime)
+    app = case.the_app(runtime)
+    failed: list[str] = []
+
+    def refuse(*_: object) -> None:
+        failed.append("once")
+        raise OperationalError("SELECT", {}, Exception("the database is being worked on"))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", refuse)
+    ahead = ReadingAhead(app, seconds=0.01)
+    ahead.start()
+    deadline = monotonic() + 20
+    while not failed and monotonic() < deadline:
+        sleep(0.01)
+    event.remove(runtime.database.engine, "before_cursor_execute", refuse)
+    while app.extensions["janela_snapshot"].kept is None and monotonic() < deadline:
+        sleep(0.01)
+    ahead.stop()
+
+    assert app.extensions["janela_snapshot"].kept is not None

@@ -147,7 +147,10 @@ def test_an_edit_of_the_rule_keeps_what_became_of_single_ones(client: FlaskClien
     assert content["exceptions"] == [{"date": "2019-12-14", "change": "cancelled"}]
     assert "public" not in content
     assert refused.status_code == 422
-    assert "The rule puts no occurrence on 2019-12-14, which has an exception." in refused.text
+    assert (
+        "The rule puts no occurrence on 2019-12-14, which has an exception; correct one of the two."
+        in refused.text
+    )
 
 
 @pytest.mark.parametrize("path", ["MONTHLY/2019-12-15", "MONTHLY/soon", "B/2019-12-14", "NOPE/2019-12-14"])

@@ -6,8 +6,8 @@ PORT   ?= 8000
 JOBS   ?= 2
 BIN    := .venv/bin
 PO     := $(wildcard translations/*/LC_MESSAGES/*.po)
-# What marks a sentence for translation; errors are marked by being raised with it.
-MESSAGE_WORDS = -k lazy_gettext -k _l $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
+# What marks a sentence for translation; errors and mistakes are marked by being made with it.
+MESSAGE_WORDS = -k lazy_gettext -k _l -k Sentence -k wrong -k JanelaError $(foreach error,$(shell grep -rhoE "^class [A-Za-z]+\((JanelaError|NotFound|StepRefused)\)" maintenance notifications --include=*.py | sed -E "s/class ([A-Za-z]+).*/\1/"),-k $(error))
 CRASHES = $(addprefix tests/integration/test_,random_kills.py broker_restart.py crash.py crash_of_others.py)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade

@@ -14,10 +14,13 @@ import maintenance.commands
 import maintenance.web
 import notifications.commands
 import notifications.web
+from maintenance.commands.language import gettext_for
 from maintenance.database import Database
 from maintenance.errors import InvalidDocument, JanelaError
 from maintenance.runtime import Runtime, utc_now
+from maintenance.sentences import Sentence
 from maintenance.settings import ROOT, Settings
+from maintenance.web.ahead import ReadingAhead
 from notifications.engine import Engine
 
 
@@ -38,9 +41,12 @@ def create_app(runtime: Runtime | None = None) -> Flask:
 
 
 def create_served_app() -> Flask:
-    """Return the application as `janela serve` runs it: with the embedded engine, also doing the due work."""
+    """Return the application as `janela serve` runs it: reading ahead, with the embedded engine also doing the due work."""
     runtime = create_runtime()
     app = create_app(runtime)
+    ahead = ReadingAhead(app)
+    ahead.start()
+    atexit.register(ahead.stop)
     if runtime.settings["ENGINE"] == "embedded":
         engine = Engine(runtime)
         engine.start()
@@ -49,15 +55,17 @@ def create_served_app() -> Flask:
 
 
 class _Cli(click.Group):
-    """The `janela` command: what a person asked for in vain is said in a sentence, without a traceback."""
+    """The `janela` command: what a person asked for in vain is said in a sentence of their language."""
 
     def invoke(self, ctx: click.Context) -> object:
+        gettext = gettext_for(os.environ)
         try:
             return super().invoke(ctx)
         except InvalidDocument as error:
-            raise click.ClickException(f"nothing was used:\n{error}") from error
+            said = Sentence("nothing was used:").said(gettext)
+            raise click.ClickException(f"{said}\n{error.said(gettext)}") from error
         except JanelaError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(error.said(gettext)) from error
 
 
 @click.group(cls=_Cli)

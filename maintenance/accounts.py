@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from maintenance.errors import JanelaError, NotFound
+from maintenance.library_words import address_complaint
 from maintenance.lifecycle import Role
 from maintenance.models import SignInAttemptRow, UserRow
 
@@ -205,7 +206,8 @@ def _checked_email(email: str) -> str:
     try:
         return validate_email(email.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise InvalidAccount("“%(email)s” is no e-mail address: %(why)s", email=email, why=error) from None
+        why = address_complaint(str(error))
+        raise InvalidAccount("“%(email)s” is no e-mail address: %(why)s", email=email, why=why) from None
 
 
 def _hashed(password: str) -> str:

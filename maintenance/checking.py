@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import reduce
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from maintenance.policies import Policies
 from maintenance.policy_clashes import find_policy_clashes
 from maintenance.policy_store import load_policies
 from maintenance.queries import counted, plan_of
+from maintenance.sentences import Sentence
 from maintenance.windows import Interval
 
 
@@ -94,15 +96,17 @@ def override_of(
         Blocked: If clashes block and no reason was given.
         StepRefused: If the person is no approver.
     """
-    blocking = [clash.message for clash in clashes_of(session, catalogue, plan, now=now) if clash.blocks]
+    blocking = [clash for clash in clashes_of(session, catalogue, plan, now=now) if clash.blocks]
     if not blocking:
         return Override()
     if not reason.strip():
         raise Blocked(
             "%(reference)s is blocked. %(clashes)s Change the plan, or override this as an approver, with a reason.",
             reference=plan.reference,
-            clashes=" ".join(blocking),
+            clashes=reduce(
+                Sentence.then, [Sentence(each.sentence, **dict(each.values)) for each in blocking]
+            ),
         )
     if not by.role.covers(Role.APPROVER):
         raise StepRefused("Overriding a clash needs the role approver; ask somebody with that role.")
-    return Override(reason.strip(), tuple(blocking))
+    return Override(reason.strip(), tuple(clash.message for clash in blocking))

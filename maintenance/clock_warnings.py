@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from maintenance.errors import Problem
 from maintenance.interventions import Phase, Plan
+from maintenance.sentences import Sentence
 from maintenance.windows import change_within, in_units, resolve, zone
 
 
@@ -21,31 +22,43 @@ def warnings_of(plan: Plan) -> tuple[Problem, ...]:
 
 def _clock_warnings(phase: Phase, zone_name: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
     for key, local in (("start", phase.local_start), ("end", phase.local_end)):
-        if local is None:
-            continue
-        resolved = resolve(local, zone_name)
-        shown = _local(resolved.instant, zone_name)
-        if resolved.change == "gap":
-            yield Problem(
-                f"Phase {phase.id}: {local:%Y-%m-%d %H:%M} does not exist in {zone_name}, the clock skips it; "
-                f"it is read as {shown}. Write the time that you mean.",
-                (*path, key),
-            )
-        elif resolved.change == "fold":
-            yield Problem(
-                f"Phase {phase.id}: {local:%Y-%m-%d %H:%M} exists twice in {zone_name}; the first is meant, "
-                f"{shown}. Choose a time outside the repeated hour if that is not what you want.",
-                (*path, key),
-            )
+        if local is not None and (said := _odd(phase.id, local, zone_name)) is not None:
+            yield Problem(said, (*path, key))
     change = change_within(phase.start, phase.end, zone_name)
     if change:
-        ahead = "ahead" if change > timedelta(0) else "back"
-        yield Problem(
-            f"Phase {phase.id} crosses a clock change ({in_units(abs(change))} {ahead}): it really lasts "
-            f"{in_units(phase.end - phase.start)} and ends at {_local(phase.end, zone_name)}. "
+        said = Sentence(
+            "Phase %(phase)s crosses a clock change (%(change)s): it really lasts %(length)s and ends at %(end)s. "
             "Check that the work fits.",
-            path,
+            phase=phase.id,
+            change=f"{'+' if change > timedelta(0) else '−'}{in_units(abs(change))}",
+            length=in_units(phase.end - phase.start),
+            end=_local(phase.end, zone_name),
         )
+        yield Problem(said, path)
+
+
+def _odd(phase_id: str, local: datetime, zone_name: str) -> Sentence | None:
+    """Return that the clock skips or repeats a wall time; None if it does not."""
+    resolved = resolve(local, zone_name)
+    values = {
+        "phase": phase_id,
+        "time": f"{local:%Y-%m-%d %H:%M}",
+        "zone": zone_name,
+        "meant": _local(resolved.instant, zone_name),
+    }
+    if resolved.change == "gap":
+        return Sentence(
+            "Phase %(phase)s: %(time)s does not exist in %(zone)s, the clock skips it; it is read as %(meant)s. "
+            "Write the time that you mean.",
+            **values,
+        )
+    if resolved.change == "fold":
+        return Sentence(
+            "Phase %(phase)s: %(time)s exists twice in %(zone)s; the first is meant, %(meant)s. "
+            "Choose a time outside the repeated hour if that is not what you want.",
+            **values,
+        )
+    return None
 
 
 def _local(instant: datetime, zone_name: str) -> str:

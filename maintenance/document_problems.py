@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from maintenance.errors import Problem, did_you_mean
+from maintenance.sentences import N_, Sentence
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -113,15 +114,19 @@ def _pruned(
 
 
 _SENTENCES = {
-    "missing": "`{key}` is missing; add it.",
-    "string_type": "Write text here, not {given}.",
-    "int_type": "Write a whole number here, not {given}.",
-    "bool_type": "Write true or false here, not {given}.",
-    "list_type": "Write a list here, as in [ … ], not {given}.",
-    "dict_type": "Write keys and values here, as in {{ … }}, not {given}.",
-    "model_type": "Write keys and values here, as in {{ … }}, not {given}.",
-    "too_short": "This list is empty; name at least one.",
-    "string_pattern_mismatch": "“{given}” cannot be used: up to 32 letters, digits, hyphens and underscores.",
+    "missing": N_("`%(key)s` is missing; add it."),
+    "string_type": N_("Write text here, not %(given)s."),
+    "int_type": N_("Write a whole number here, not %(given)s."),
+    "bool_type": N_("Write true or false here, not %(given)s."),
+    "list_type": N_("Write a list here, as in [ … ], not %(given)s."),
+    "dict_type": N_("Write keys and values here, as in { … }, not %(given)s."),
+    "model_type": N_("Write keys and values here, as in { … }, not %(given)s."),
+    "too_short": N_("This list is empty; name at least one."),
+    "string_pattern_mismatch": N_(
+        "%(given)s cannot be used: up to 32 letters, digits, hyphens and underscores."
+    ),
+    "greater_than_equal": N_("Write a number of at least %(limit)s."),
+    "less_than_equal": N_("Write a number of at most %(limit)s."),
 }
 
 
@@ -145,34 +150,39 @@ def _within(path: Path, data: Any) -> Path:
     return path
 
 
-def _sentence(detail: ErrorDetails, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    kind = detail["type"]
-    if kind == "sentence":
-        return detail["msg"]
+def _sentence(detail: ErrorDetails, path: tuple[str | int, ...], model: type[BaseModel]) -> Sentence:
+    kind, context = detail["type"], detail.get("ctx") or {}
+    if isinstance(sentence := context.get("sentence"), Sentence):
+        return sentence
     if kind == "extra_forbidden":
-        known = keys_at(model, path[:-1])
-        hint = did_you_mean(str(path[-1]), known) or f" Known are {', '.join(f'`{key}`' for key in known)}."
-        return f"There is no key `{str(path[-1])[:70]}` here.{hint}"
-    if kind.startswith("greater_than"):
-        limits = detail.get("ctx") or {}
-        return f"Write a number of at least {limits.get('ge', limits.get('gt'))}."
-    if kind in _SENTENCES:
-        key = path[-1] if path else ""
-        return _SENTENCES[kind].format(key=key, given=_described(detail.get("input")))
-    return f"{detail['msg']}."
+        return _unknown_key(str(path[-1]), keys_at(model, path[:-1]))
+    if kind not in _SENTENCES:
+        return Sentence("This cannot be read (%(complaint)s); correct it.", complaint=detail["msg"])
+    return Sentence(
+        _SENTENCES[kind],
+        key=path[-1] if path else "",
+        given=_described(detail.get("input")),
+        limit=context.get("ge", context.get("le")),
+    )
 
 
-def _described(value: Any) -> str:
+def _unknown_key(key: str, known: list[str]) -> Sentence:
+    said = Sentence("There is no key `%(key)s` here.", key=key[:70])
+    names = ", ".join(f"`{each}`" for each in known)
+    return said.then(did_you_mean(key, known) or Sentence("Known are %(names)s.", names=names))
+
+
+def _described(value: Any) -> str | Sentence:
     """Return in a few words what stands where something else should."""
     if value is None:
-        return "nothing"
+        return Sentence("nothing")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return f"“{value[:40]}”"
     if isinstance(value, (int, float)):
-        return f"the number {str(value)[:40]}"
-    return "a list" if isinstance(value, (list, tuple)) else "keys and values"
+        return Sentence("the number %(number)s", number=str(value)[:40])
+    return Sentence("a list") if isinstance(value, (list, tuple)) else Sentence("keys and values")
 
 
 def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:

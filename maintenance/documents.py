@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from maintenance.actuals import actuals_of, with_actuals
+from maintenance.arrays import uncollected
 from maintenance.catalogue import Catalogue
 from maintenance.catalogue_documents import catalogue_document, catalogue_from
 from maintenance.interventions import Plan
@@ -42,7 +43,8 @@ def read_catalogue(
     Raises:
         InvalidDocument: With every mistake, where it stands and what would be right.
     """
-    return catalogue_from(read(raw, file=file, limit_mb=limit_mb), known=known)
+    with uncollected():
+        return catalogue_from(read(raw, file=file, limit_mb=limit_mb), known=known)
 
 
 def read_intervention(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ from maintenance.interventions import (
     Work,
 )
 from maintenance.reading import Source
+from maintenance.sentences import Sentence
 from maintenance.texts import Text
 from maintenance.windows import format_duration, resolve, zone
 
@@ -106,9 +108,13 @@ class ContactEntry(Entry):
         if self.kind is ContactKind.EMAIL:
             self.value = email_address(self.value)
         elif self.kind is ContactKind.PHONE and not _PHONE.fullmatch(self.value):
-            raise wrong(f"“{self.value[:40]}” is no telephone number; write it as in +351 220 000 000.")
+            raise wrong(
+                "“%(text)s” is no telephone number; write it as in +351 220 000 000.", text=self.value[:40]
+            )
         elif self.kind is ContactKind.WEB and not _WEB.fullmatch(self.value):
-            raise wrong(f"“{self.value[:40]}” is no web address; it begins with https:// or http://.")
+            raise wrong(
+                "“%(text)s” is no web address; it begins with https:// or http://.", text=self.value[:40]
+            )
         return self
 
 
@@ -150,15 +156,16 @@ def plan_from(source: Source, *, catalogue: Catalogue | None = None, taken: Coll
     if entry is not None:
         timezone = entry.timezone or (catalogue.timezone if catalogue else None)
         if timezone is None and not any(p.path == ("timezone",) for p in problems):
-            problems.append(Problem("`timezone` is missing; add one such as Europe/Lisbon.", ("timezone",)))
+            said = Sentence("`timezone` is missing; add one such as Europe/Lisbon.")
+            problems.append(Problem(said, ("timezone",)))
         phases = _phases(entry.phases, timezone or "UTC", taken)
         for problem in _problems_between(entry.phases, phases, catalogue):
             path = checked.place(problem.path)
             # Where the start or the end is wrong, nobody can say yet which comes first.
             if path[-1] != "end" or not checked.is_wrong(path[:-1], "start", "end", "duration"):
-                problems.append(Problem(problem.message, path))
+                problems.append(replace(problem, path=path))
         if not entry.phases and ("phases",) not in checked.touched:
-            problems.append(Problem("There is no phase; add at least one.", ("phases",)))
+            problems.append(Problem(Sentence("There is no phase; add at least one."), ("phases",)))
     if problems or entry is None:
         raise InvalidDocument(source.located(problems))
     return Plan(
@@ -221,40 +228,47 @@ def _problems_between(
     for index, (entry, phase) in enumerate(zip(entries, phases, strict=True)):
         place = ("phases", index)
         if entry.end is None and entry.duration is None:
-            yield Problem("The phase has no end; add `end` or `duration`.", (*place, "end"))
+            yield Problem(Sentence("The phase has no end; add `end` or `duration`."), (*place, "end"))
         elif phase.end <= phase.start:
             yield Problem(_order_sentence(phase), (*place, "end"))
         if phase.id in seen:
-            yield Problem(f"The id {phase.id} is that of another phase; give each its own.", (*place, "id"))
+            said = Sentence("The id %(id)s is that of another phase; give each its own.", id=phase.id)
+            yield Problem(said, (*place, "id"))
         seen.add(phase.id)
         worked_on: set[str] = set()
         for position, work in enumerate(phase.work):
             where = (*place, "work", position, "system")
             if work.system in worked_on:
-                yield Problem(
-                    f"{work.system} stands twice in this phase; keep the line with the worse impact.", where
+                said = Sentence(
+                    "%(system)s stands twice in this phase; keep the line with the worse impact.",
+                    system=work.system,
                 )
+                yield Problem(said, where)
             worked_on.add(work.system)
             if catalogue is not None and (sentence := _unfit(work.system, catalogue)):
                 yield Problem(sentence, where)
 
 
-def _order_sentence(phase: Phase) -> str:
+def _order_sentence(phase: Phase) -> Sentence:
     if phase.local_end is not None and phase.local_start is not None and phase.local_end > phase.local_start:
-        return (
-            f"The phase ends at {phase.local_end:%Y-%m-%d %H:%M}, which is no later than its start: the clock is "
-            "changed between them. Give a later end, or a duration."
+        return Sentence(
+            "The phase ends at %(end)s, which is no later than its start: the clock is changed between them. "
+            "Give a later end, or a duration.",
+            end=f"{phase.local_end:%Y-%m-%d %H:%M}",
         )
-    return "The phase ends no later than it starts; give an end after the start."
+    return Sentence("The phase ends no later than it starts; give an end after the start.")
 
 
-def _unfit(code: str, catalogue: Catalogue) -> str:
-    """Return why the system can be in no new plan; "" if it can."""
+def _unfit(code: str, catalogue: Catalogue) -> Sentence | None:
+    """Return why the system can be in no new plan; None if it can."""
     system = catalogue.systems.get(code)
     if system is None:
-        hint = did_you_mean(code, catalogue.systems) or " Add it there, or correct the code."
-        return f"{code} is not in the catalogue.{hint}"
-    return f"{code} is retired; nothing can be planned on it." if system.retired else ""
+        hint = did_you_mean(code, catalogue.systems)
+        said = Sentence("%(system)s is not in the catalogue.", system=code)
+        return said.then(hint or Sentence("Add it there, or correct the code."))
+    if system.retired:
+        return Sentence("%(system)s is retired; nothing can be planned on it.", system=code)
+    return None
 
 
 # -- and back --------------------------------------------------------------------------------------

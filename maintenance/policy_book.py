@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from maintenance.catalogue import Catalogue
@@ -22,6 +22,7 @@ from maintenance.policy_documents import ENTRIES, PoliciesEntry, Value, entry_do
 from maintenance.policy_fields import PolicyEntry
 from maintenance.reading import Source, read
 from maintenance.recurrence import Reservation
+from maintenance.sentences import N_, Sentence
 from maintenance.texts import Text
 
 
@@ -133,9 +134,9 @@ def _from(source: Source, catalogue: Catalogue | None) -> PolicyBook:
             policy = Policy(kind, _in_zone(each, there), getattr(each, "timezone", None) or there)
             found.append((policy, place))
             if not checked.is_wrong(place, "start", "end"):
-                problems += [Problem(p.message, (*place, *p.path)) for p in _backwards(policy)]
+                problems += [replace(p, path=(*place, *p.path)) for p in _backwards(policy)]
             if catalogue is not None:
-                problems += [Problem(p.message, (*place, *p.path)) for p in _unknown(each, catalogue)]
+                problems += [replace(p, path=(*place, *p.path)) for p in _unknown(each, catalogue)]
     problems += _doubles(found)
     if problems:
         raise InvalidDocument(source.located(problems))
@@ -153,7 +154,8 @@ def _backwards(policy: Policy) -> Iterator[Problem]:
     """Yield that a freeze ends before it starts, on the clock of its zone."""
     value = policy.value()
     if isinstance(value, Freeze) and value.end <= value.start:
-        yield Problem("The freeze ends before it starts; give it an `end` after its `start`.", ("end",))
+        said = Sentence("The freeze ends before it starts; give it an `end` after its `start`.")
+        yield Problem(said, ("end",))
 
 
 def _doubles(found: Iterable[tuple[Policy, tuple[str | int, ...]]]) -> Iterator[Problem]:
@@ -161,8 +163,13 @@ def _doubles(found: Iterable[tuple[Policy, tuple[str | int, ...]]]) -> Iterator[
     for policy, place in found:
         if policy.code in first:
             kind, position = first[policy.code]
-            message = f"{policy.code} stands twice, first as entry {int(position) + 1} of `{kind}`; give one another code."
-            yield Problem(message, (*place, "code"))
+            said = Sentence(
+                "%(code)s stands twice, first as entry %(number)s of `%(list)s`; give one another code.",
+                code=policy.code,
+                number=int(position) + 1,
+                list=kind,
+            )
+            yield Problem(said, (*place, "code"))
         first.setdefault(policy.code, place)
 
 
@@ -172,20 +179,22 @@ def _unknown(entry: PolicyEntry, catalogue: Catalogue) -> Iterator[Problem]:
     tags = dict.fromkeys(tag for system in systems.values() for tag in system.tags)
     groups = dict.fromkeys(words for s in systems.values() for _, words in s.group.variants)
     for key, known, what in (
-        ("systems", systems, "There is no system %s in the catalogue."),
-        ("groups", groups, "No system is in the group “%s”."),
-        ("tags", tags, "No system has the tag “%s”."),
+        ("systems", systems, N_("There is no system %(word)s in the catalogue.")),
+        ("groups", groups, N_("No system is in the group “%(word)s”.")),
+        ("tags", tags, N_("No system has the tag “%(word)s”.")),
     ):
         for position, word in enumerate(getattr(entry.scope, key)):
             if word not in known:
-                hint = did_you_mean(word, known)
-                yield Problem(what % word + (hint or _some(known)), ("scope", key, position))
+                hint = did_you_mean(word, known) or _some(known)
+                yield Problem(Sentence(what, word=word).then(hint), ("scope", key, position))
     audience = getattr(entry, "audience", None)
     if audience is not None and audience not in catalogue.audiences:
         hint = did_you_mean(audience, catalogue.audiences) or _some(catalogue.audiences)
-        yield Problem(f"There is no audience {audience} in the catalogue.{hint}", ("audience",))
+        said = Sentence("There is no audience %(audience)s in the catalogue.", audience=audience)
+        yield Problem(said.then(hint), ("audience",))
 
 
-def _some(known: Mapping[str, object]) -> str:
+def _some(known: Mapping[str, object]) -> Sentence | None:
     shown = ", ".join(list(known)[:10])
-    return f" Known are {shown}{', …' if len(known) > 10 else ''}." if shown else ""
+    names = f"{shown}{', …' if len(known) > 10 else ''}"
+    return Sentence("Known are %(names)s.", names=names) if known else None

@@ -38,6 +38,7 @@ from maintenance.policies import (
 from maintenance.policy_fields import Day, PolicyEntry, Some
 from maintenance.recurrence import Reservation
 from maintenance.reservation_documents import ReservationEntry
+from maintenance.sentences import Sentence
 from maintenance.texts import Text
 from maintenance.windows import format_duration, resolve
 
@@ -150,13 +151,18 @@ class HolidaysEntry(PolicyEntry):
         regions = holiday_regions()
         if self.country not in regions:
             raise wrong(
-                f"The public holidays of “{self.country[:20]}” are not known; write a country code such as "
-                "PT, or the dates."
+                "The public holidays of “%(country)s” are not known; write a country code such as PT, or the dates.",
+                country=self.country[:20],
             )
         parts = regions[self.country]
         if self.subdivision is not None and self.subdivision not in parts:
-            known = f"; known are {', '.join(parts)}" if parts else ""
-            raise wrong(f"{self.country} has no subdivision “{self.subdivision[:20]}”{known}.")
+            said = Sentence(
+                "%(country)s has no subdivision “%(subdivision)s”.",
+                country=self.country,
+                subdivision=self.subdivision[:20],
+            )
+            known = Sentence("Known are %(names)s.", names=", ".join(parts)) if parts else None
+            raise wrong(said.then(known))
         return self
 
     def value(self, timezone: str, language: str) -> HolidayCalendar:

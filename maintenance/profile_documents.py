@@ -19,7 +19,7 @@ def _whole_hour(clock: time) -> time:
 
 def _own_name(code: str) -> str:
     if code in (OFFICE_HOURS, ROUND_THE_CLOCK):
-        raise wrong(f"{code} is there already and cannot be changed; give yours another code.")
+        raise wrong("%(code)s is there already and cannot be changed; give yours another code.", code=code)
     return code
 
 
@@ -53,8 +53,11 @@ class ProfileEntry(Entry):
         for each in self.weekly:
             for hour in each.value().hours:
                 if hour in seen:
-                    day = Weekday(hour // 24).name.lower()
-                    raise wrong(f"The hour from {hour % 24:02}:00 on {day} stands twice; give it one weight.")
+                    raise wrong(
+                        "The hour from %(hour)s on %(day)s stands twice; give it one weight.",
+                        hour=f"{hour % 24:02}:00",
+                        day=Weekday(hour // 24).name.lower(),
+                    )
                 seen.add(hour)
         if not any(self.value().weights):
             raise wrong("All hours have the weight 0; give some of them more.")

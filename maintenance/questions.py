@@ -16,6 +16,7 @@ from maintenance.errors import InvalidDocument, Problem
 from maintenance.interventions import Plan
 from maintenance.plan_documents import plan_from
 from maintenance.reading import Source, read
+from maintenance.sentences import Sentence
 from maintenance.slots import STEP
 from maintenance.suggestions import LONGEST, Search
 from maintenance.windows import resolve
@@ -57,9 +58,10 @@ def plans_to_forecast(raw: bytes, *, limit_mb: int, catalogue: Catalogue) -> lis
     problems = [*source.problems, *checked.problems]
     given = checked.entry.plans if checked.entry else []
     if len(given) > _MOST_PLANS:
-        problems.append(
-            Problem(f"These are {len(given)} plans; ask for at most {_MOST_PLANS} at once.", ("plans",))
+        said = Sentence(
+            "These are %(count)s plans; ask for at most %(most)s at once.", count=len(given), most=_MOST_PLANS
         )
+        problems.append(Problem(said, ("plans",)))
         given = []
     plans: list[Plan] = []
     for position, document in enumerate(given):
@@ -102,25 +104,29 @@ def _plan_at(
     try:
         return plan_from(Source(document), catalogue=catalogue), []
     except InvalidDocument as error:
-        return None, [Problem(problem.message, (*path, *problem.path)) for problem in error.problems]
+        return None, [replace(problem, path=(*path, *problem.path)) for problem in error.problems]
 
 
 def _doubles(plans: list[Plan]) -> Iterator[Problem]:
     seen: set[str] = set()
     for position, plan in enumerate(plans):
         if plan.reference in seen:
-            message = f"{plan.reference} is the reference of more than one plan; give each its own."
-            yield Problem(message, ("plans", position, "reference"))
+            said = Sentence(
+                "%(reference)s is the reference of more than one plan; give each its own.",
+                reference=plan.reference,
+            )
+            yield Problem(said, ("plans", position, "reference"))
         seen.add(plan.reference)
 
 
 def _unfit(search: Search) -> Iterator[Problem]:
     if search.latest <= search.earliest:
-        yield Problem("The latest end must be after the earliest start.", ("latest",))
+        yield Problem(Sentence("The latest end must be after the earliest start."), ("latest",))
     elif search.latest - search.earliest > LONGEST:
-        yield Problem("Look within a year at most.", ("latest",))
+        yield Problem(Sentence("Look within a year at most."), ("latest",))
     elif search.step < timedelta(minutes=1) or (search.latest - search.earliest) / search.step > _MOST_STARTS:
-        yield Problem(f"That makes more than {_MOST_STARTS:,} starts; take a longer step.", ("step",))
+        said = Sentence("That makes more than %(most)s starts; take a longer step.", most=_MOST_STARTS)
+        yield Problem(said, ("step",))
 
 
 def _instant(moment: datetime, timezone: str) -> datetime:

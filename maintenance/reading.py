@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from maintenance.errors import InvalidDocument, Problem
+from maintenance.errors import SHOWN_PROBLEMS, InvalidDocument, Problem
+from maintenance.library_words import json_complaint
+from maintenance.sentences import Sentence
 from maintenance.yaml_core import Builder, Path, lines_of
 
 _MEGABYTE = 1_000_000
@@ -49,13 +51,12 @@ def read(raw: bytes, *, file: str = "", limit_mb: int = 64) -> Source:
     Raises:
         InvalidDocument: When it is too large, not UTF-8, not YAML or JSON, or made to blow up.
     """
-    text = decode(raw, file=file, limit_mb=limit_mb)
+    text, found = decode(raw, file=file, limit_mb=limit_mb)
     refusal: json.JSONDecodeError | None = None
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return Source(
-                json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant), file, text
-            )
+            data = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+            return Source(data, file, text, found)
         except json.JSONDecodeError as error:
             refusal = error
         except (_NotPlain, RecursionError, ValueError):
@@ -63,54 +64,64 @@ def read(raw: bytes, *, file: str = "", limit_mb: int = 64) -> Source:
     try:
         data, problems = Builder(text).build()
     except InvalidDocument as error:
-        found = error.problems
+        broken = error.problems
         if refusal and file.lower().endswith(".json"):
-            found = (Problem(f"This is not JSON: {refusal.msg}.", line=refusal.lineno),)
-        raise InvalidDocument([replace(problem, file=file) for problem in found]) from None
+            said = Sentence("This is not JSON: %(complaint)s.", complaint=json_complaint(refusal.msg))
+            broken = (Problem(said, line=refusal.lineno),)
+        raise InvalidDocument(Source(None, file).located([*found, *broken])) from None
     if data is None and not problems:
-        raise InvalidDocument([Problem("The document is empty.", file=file)])
-    return Source(data, file, text, tuple(problems))
+        said = Sentence("The document is empty.")
+        raise InvalidDocument([*found, Problem(said, file=file)])
+    return Source(data, file, text, (*found, *problems))
 
 
 #: What may not stand in a document as a byte of its own; escapes in quotes are the schema's business.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 
 
-def decode(raw: bytes, *, file: str = "", limit_mb: int = 64) -> str:
-    """Return the text of a document in UTF-8, with or without a byte order mark.
+def decode(raw: bytes, *, file: str = "", limit_mb: int = 64) -> tuple[str, tuple[Problem, ...]]:
+    """Return the text of a document in UTF-8, and what is wrong with its characters, the first hundred.
+
+    A byte order mark is passed over. Control characters are mistakes; they are taken out of the text, so
+    that whatever else is wrong is found in the same reading.
 
     Raises:
-        InvalidDocument: When it is too large, in another encoding, or holds control characters.
+        InvalidDocument: When it is too large or in another encoding.
     """
 
-    def refuse(message: str, line: int = 0) -> InvalidDocument:
-        return InvalidDocument([Problem(message, file=file, line=line)])
+    def refuse(said: Sentence, line: int = 0) -> InvalidDocument:
+        return InvalidDocument([Problem(said, file=file, line=line)])
 
     if len(raw) > limit_mb * _MEGABYTE:
         raise refuse(
-            f"The document has more than {limit_mb} MB, the most that is read. Split it, or raise "
-            "JANELA_IMPORT_LIMIT_MB."
+            Sentence(
+                "The document has more than %(limit)s MB, the most that is read. Split it, or raise "
+                "JANELA_IMPORT_LIMIT_MB.",
+                limit=limit_mb,
+            )
         )
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise refuse("The document is in UTF-16; save it as UTF-8.")
+        raise refuse(Sentence("The document is in UTF-16; save it as UTF-8."))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise refuse(
-            f"The document is not UTF-8: byte 0x{raw[error.start]:02X} cannot stand here. Save it as UTF-8.",
-            raw.count(b"\n", 0, error.start) + 1,
-        ) from None
-    found = [
+        said = Sentence(
+            "The document is not UTF-8: byte %(byte)s cannot stand here. Save it as UTF-8.",
+            byte=f"0x{raw[error.start]:02X}",
+        )
+        raise refuse(said, raw.count(b"\n", 0, error.start) + 1) from None
+    found = tuple(
         Problem(
-            f"The control character U+{ord(match[0]):04X} cannot stand in a document; delete it.",
+            Sentence(
+                "The control character %(character)s cannot stand in a document; delete it.",
+                character=f"U+{ord(match[0]):04X}",
+            ),
             file=file,
             line=text.count("\n", 0, match.start()) + 1,
         )
-        for match, _ in zip(_FORBIDDEN.finditer(text), range(100), strict=False)
-    ]
-    if found:
-        raise InvalidDocument(found)
-    return text
+        for match, _ in zip(_FORBIDDEN.finditer(text), range(SHOWN_PROBLEMS), strict=False)
+    )
+    return (_FORBIDDEN.sub("", text) if found else text), found
 
 
 class _NotPlain(Exception):

@@ -57,11 +57,14 @@ class ReservationEntry(PolicyEntry):
         try:
             self.rule = checked_rule(self.rule, self.start)
         except InvalidTime as error:
-            raise wrong(str(error)) from None
+            raise wrong(error.sentence) from None
         known = self.value(self.timezone or "UTC", "en")
         for change in known.changes:
             if not follows(known, change.date):
-                raise wrong(f"The rule puts no occurrence on {change.date}, which has an exception.")
+                raise wrong(
+                    "The rule puts no occurrence on %(date)s, which has an exception; correct one of the two.",
+                    date=change.date,
+                )
         if len({change.date for change in known.changes}) < len(known.changes):
             raise wrong("One occurrence has two exceptions; leave one.")
         return self

@@ -1,4 +1,4 @@
-"""The cells of the directory document: each function returns what one means, and what is wrong with it ("" if nothing)."""
+"""The cells of the directory document: each function returns what one means, and what is wrong with it, None if nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from functools import lru_cache
 import phonenumbers
 from pydantic_core import PydanticCustomError
 
-from maintenance.document_fields import control_character_in, email_address, language_code
+from maintenance.document_fields import (
+    control_character_in,
+    email_address,
+    language_code,
+    no_language,
+    sentence_of,
+)
 from maintenance.errors import InvalidTime, did_you_mean
+from maintenance.sentences import Sentence
 from maintenance.windows import zone
 from notifications.quiet_hours import read_quiet_hours
 
@@ -21,18 +28,26 @@ STANDBY = "standby"
 _NAME_LIMIT = 255
 
 
-def name_of(text: str) -> tuple[str, str]:
+#: What a cell means, and what is wrong with it.
+Meaning = tuple[str, Sentence | None]
+
+
+def name_of(text: str) -> Meaning:
     """Return the name of an institution or a contact."""
     if not text:
-        return "", "The name is missing."
+        return "", Sentence("The name is missing; write one.")
     if problem := control_character_in(text):
         return "", problem
     if len(text) > _NAME_LIMIT:
-        return "", f"The name has {len(text)} characters; at most {_NAME_LIMIT} fit."
+        return "", Sentence(
+            "The name has %(length)s characters; at most %(limit)s fit.", length=len(text), limit=_NAME_LIMIT
+        )
     if text[0] in "=+-@":
         # Spreadsheets run such a cell as a formula, also in what is exported later (OWASP: CSV injection).
-        return "", f"A name cannot begin with “{text[0]}”: spreadsheets take it for a formula."
-    return text, ""
+        return "", Sentence(
+            "A name cannot begin with “%(character)s”: spreadsheets take it for a formula.", character=text[0]
+        )
+    return text, None
 
 
 #: Names of mail boxes that need no closer look; every other one gets it.
@@ -48,10 +63,10 @@ def _domain(name: str) -> str:
         return ""
 
 
-def email_of(text: str) -> tuple[str, str]:
+def email_of(text: str) -> Meaning:
     """Return an e-mail address as it is kept; an empty cell means none."""
     if not text:
-        return "", ""
+        return "", None
     local, _, domain = text.rpartition("@")
     if (
         len(local) <= 64
@@ -59,65 +74,79 @@ def email_of(text: str) -> tuple[str, str]:
         and _SIMPLE_LOCAL.fullmatch(local)
         and (known := _domain(domain))
     ):
-        return f"{local}@{known}", ""
+        return f"{local}@{known}", None
     try:
         address = email_address(text)
     except PydanticCustomError as error:
-        return "", error.message()
+        return "", sentence_of(error)
     if address[0] in "=+-@":
-        return "", f"An address cannot begin with “{address[0]}”: spreadsheets take it for a formula."
-    return address, ""
+        return "", Sentence(
+            "An address cannot begin with “%(character)s”: spreadsheets take it for a formula.",
+            character=address[0],
+        )
+    return address, None
 
 
 _E164 = re.compile(r"\+[1-9][0-9 ()./-]{5,30}", re.ASCII)
 
 
-def phone_of(text: str) -> tuple[str, str]:
+def phone_of(text: str) -> Meaning:
     """Return a telephone number in E.164; an empty cell means none."""
     if not text:
-        return "", ""
+        return "", None
     if not _E164.fullmatch(text):
-        return "", f"“{text[:40]}” is no telephone number in E.164; write it as in +351220000000."
+        return "", Sentence(
+            "“%(text)s” is no telephone number in E.164; write it as in +351220000000.", text=text[:40]
+        )
     try:
         number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException as error:
-        return "", f"“{text[:40]}” is no telephone number: {error}"
+    except phonenumbers.NumberParseException:
+        return "", Sentence(
+            "“%(text)s” is no telephone number: no country has the code with which it begins; correct it.",
+            text=text[:40],
+        )
     if not phonenumbers.is_possible_number(number):
-        return "", f"“{text[:40]}” is no possible telephone number: too short or too long for its country."
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), ""
+        return "", Sentence(
+            "“%(text)s” is no possible telephone number: too short or too long for its country.",
+            text=text[:40],
+        )
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None
 
 
-def zone_of(name: str) -> tuple[str, str]:
+def zone_of(name: str) -> Meaning:
     """Return an IANA zone."""
     if not name:
-        return "", ""
+        return "", None
     try:
-        return zone(name).key, ""
+        return zone(name).key, None
     except InvalidTime as error:
-        return "", str(error)
+        return "", error.sentence
 
 
-def language_of(text: str) -> tuple[str, str]:
+def language_of(text: str) -> Meaning:
     """Return a BCP 47 code."""
     code = language_code(text)
-    if text and not code:
-        return "", f"“{text[:40]}” is no language; use a BCP 47 code such as pt, en or pt-BR."
-    return code, ""
+    return code, no_language(text) if text and not code else None
 
 
-def channels_of(text: str) -> tuple[str, str]:
+def channels_of(text: str) -> Meaning:
     """Return the channels, in the order in which they are kept; behind `STANDBY` if it stands there."""
     words = (STANDBY, *CHANNELS)
     for word in text.split():
         if word not in words:
-            hint = did_you_mean(word.lower(), words)
-            return "", f"The channel “{word[:40]}” is not one of {', '.join(CHANNELS)}, nor {STANDBY}.{hint}"
-    return " ".join(word for word in words if word in text.split()), ""
+            said = Sentence(
+                "The channel “%(word)s” is not one of %(channels)s, nor %(standby)s.",
+                word=word[:40],
+                channels=", ".join(CHANNELS),
+                standby=STANDBY,
+            )
+            return "", said.then(did_you_mean(word.lower(), words))
+    return " ".join(word for word in words if word in text.split()), None
 
 
-def quiet_hours_of(text: str) -> tuple[str, str]:
+def quiet_hours_of(text: str) -> Meaning:
     """Return quiet hours in the form in which they are kept."""
     try:
-        return str(read_quiet_hours(text) or ""), ""
+        return str(read_quiet_hours(text) or ""), None
     except InvalidTime as error:
-        return "", str(error)
+        return "", error.sentence

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from maintenance.catalogue import Catalogue, Institution
-from maintenance.document_fields import is_code
+from maintenance.document_fields import is_code, no_code
 from maintenance.errors import InvalidDocument, Problem, did_you_mean
+from maintenance.library_words import csv_complaint
 from maintenance.reading import decode
+from maintenance.sentences import Sentence
 from notifications.directory_cells import (
     STANDBY,
+    Meaning,
     channels_of,
     email_of,
     language_of,
@@ -94,14 +97,16 @@ def read_directory(
         InvalidDocument: With every mistake and its line.
     """
     if raw.startswith(b"PK\x03\x04"):
-        raise InvalidDocument([Problem("This is a workbook; save it as CSV in UTF-8.", file=file)])
-    text = decode(raw, file=file, limit_mb=limit_mb)
+        said = Sentence("This is a workbook; save it as CSV in UTF-8.")
+        raise InvalidDocument([Problem(said, file=file)])
+    text, found = decode(raw, file=file, limit_mb=limit_mb)
     reader = _Reader(catalogue, file, language)
+    reader.problems += found
     for line, cells in reader.records(text):
         reader.read(line, cells)
     reader.finish()
     if reader.problems:
-        raise InvalidDocument(reader.problems)
+        raise InvalidDocument(sorted(reader.problems, key=lambda problem: problem.line))
     return Directory(reader.institutions, tuple(reader.contacts))
 
 
@@ -127,8 +132,8 @@ class _Reader:
         self._language = cache(language_of)
         self._channels = cache(channels_of)
 
-    def wrong(self, message: str, line: int, column: str = "") -> None:
-        self.problems.append(Problem(message, (column,) if column else (), self.file, line))
+    def note(self, said: Sentence, line: int, column: str = "") -> None:
+        self.problems.append(Problem(said, (column,) if column else (), self.file, line))
 
     def records(self, text: str) -> Iterator[tuple[int, list[str]]]:
         """Yield line and cells of each record below a header that can be used."""
@@ -145,51 +150,44 @@ class _Reader:
                         yield line, cells
                 line = rows.line_num + 1
         except csv.Error as error:
-            self.wrong(f"This is not CSV: {error}; check the quotes here and just above.", rows.line_num)
+            said = Sentence(
+                "This is not CSV: %(complaint)s; check the quotes here and just above.",
+                complaint=csv_complaint(str(error)),
+            )
+            self.note(said, rows.line_num)
             return
         if header:
-            self.wrong(f"The document is empty; it begins with the header {','.join(COLUMNS)}.", 1)
+            said = Sentence(
+                "The document is empty; it begins with the header %(header)s.", header=",".join(COLUMNS)
+            )
+            self.note(said, 1)
 
     def _accept_header(self, cells: list[str], line: int) -> bool:
         names = [cell.strip().lower() for cell in cells]
-        if len(names) == 1 and (separator := next((s for s in ";\t|" if s in names[0]), "")):
-            shown = "a tabulator" if separator == "\t" else f"“{separator}”"
-            self.wrong(f"The columns are separated by {shown}; save the document with commas.", line)
-            return False
-        if not set(names) & set(COLUMNS):
-            self.wrong(f"The first line is no header; it must be {','.join(COLUMNS)}.", line)
-            return False
-        for name in names:
-            if name not in COLUMNS + OPTIONAL:
-                hint = (
-                    did_you_mean(name, COLUMNS + OPTIONAL) or f" Columns are {', '.join(COLUMNS + OPTIONAL)}."
-                )
-                self.wrong(f"There is no column `{name[:40]}`.{hint}", line)
-            elif names.count(name) > 1:
-                self.wrong(f"The column `{name}` stands twice; keep one.", line)
-        for name in COLUMNS:
-            if name not in names:
-                self.wrong(f"The column `{name}` is missing; add it, its cells may be empty.", line)
+        found = list(_wrong_with_header(names))
+        for said in found:
+            self.note(said, line)
         self._columns = names
-        return not self.problems
+        return not found
 
     def read(self, line: int, cells: list[str]) -> None:
         """Add the contact of one record, or what is wrong with it."""
         if len(cells) != len(self._columns):
-            self.wrong(
-                f"The record has {len(cells)} cells and the header {len(self._columns)} columns; put text with "
-                "commas in quotes.",
-                line,
+            said = Sentence(
+                "The record has %(cells)s cells and the header %(columns)s columns; put text with commas in quotes.",
+                cells=len(cells),
+                columns=len(self._columns),
             )
+            self.note(said, line)
             return
         row = dict.fromkeys(OPTIONAL, "")
         row |= {name: cell.strip() for name, cell in zip(self._columns, cells, strict=True)}
         before = len(self.problems)
 
-        def value(column: str, look_up: Callable[[str], tuple[str, str]]) -> str:
+        def value(column: str, look_up: Callable[[str], Meaning]) -> str:
             found, problem = look_up(row[column])
             if problem:
-                self.wrong(problem, line, column)
+                self.note(problem, line, column)
             return found
 
         self._institution(row["institution"], row["institution_name"], line)
@@ -207,8 +205,14 @@ class _Reader:
         self._reachable(row, channels, line)
         key = (row["institution"], audience, name)
         if name and key in self._listed_in:
-            message = f"{name} is listed for {audience} of {key[0]} in line {self._listed_in[key]} already; keep one."
-            self.wrong(message, line, "contact")
+            said = Sentence(
+                "%(contact)s is listed for %(audience)s of %(institution)s in line %(line)s already; keep one.",
+                contact=name,
+                audience=audience,
+                institution=key[0],
+                line=self._listed_in[key],
+            )
+            self.note(said, line, "contact")
         self._listed_in.setdefault(key, line)
         if len(self.problems) > before:
             return
@@ -233,55 +237,81 @@ class _Reader:
         """Note what only the whole document shows."""
         told_at_once = {contact.institution for contact in self.contacts if not contact.standby}
         for code in {contact.institution for contact in self.contacts} - told_at_once:
-            message = f"All contacts of {code} stand by, so it would hear of nothing; have one told at once."
-            self.wrong(message, self._named_in[code], "channels")
+            said = Sentence(
+                "All contacts of %(institution)s stand by, so it would hear of nothing; have one told at once.",
+                institution=code,
+            )
+            self.note(said, self._named_in[code], "channels")
 
     def _institution(self, code: str, name: str, line: int) -> None:
         if not is_code(code):
-            better = f"; {code.upper()} would be right" if is_code(code.upper()) else ""
-            self.wrong(
-                f"“{code[:70]}” is no code: up to 64 capital letters, digits, dots, hyphens and underscores{better}.",
-                line,
-                "institution",
-            )
+            self.note(no_code(code), line, "institution")
             return
         name, problem = name_of(name)
         if problem:
-            self.wrong(problem, line, "institution_name")
+            self.note(problem, line, "institution_name")
         elif code not in self.institutions:
             self.institutions[code] = Institution(code, name)
             self._named_in[code] = line
         elif self.institutions[code].name != name:
-            self.wrong(
-                f"{code} is called “{self.institutions[code].name}” in line {self._named_in[code]}; "
-                "give it one name.",
-                line,
-                "institution_name",
+            said = Sentence(
+                "%(institution)s is called “%(name)s” in line %(line)s; give it one name.",
+                institution=code,
+                name=self.institutions[code].name,
+                line=self._named_in[code],
             )
+            self.note(said, line, "institution_name")
 
     def _reachable(self, row: dict[str, str], channels: list[str], line: int) -> None:
         if not row["email"] and not row["phone"]:
-            self.wrong("There is neither an e-mail address nor a telephone number; give one.", line)
+            said = Sentence("There is neither an e-mail address nor a telephone number; give one.")
+            self.note(said, line)
             return
         if "email" in channels and not row["email"]:
-            self.wrong("The channel email needs an e-mail address; give one.", line, "email")
+            said = Sentence("The channel email needs an e-mail address; give one.")
+            self.note(said, line, "email")
         if "sms" in channels and not row["phone"]:
-            self.wrong("The channel sms needs a telephone number; give one.", line, "phone")
+            self.note(Sentence("The channel sms needs a telephone number; give one."), line, "phone")
 
-    def _look_up_audience(self, code: str) -> tuple[str, str]:
+    def _look_up_audience(self, code: str) -> Meaning:
         if code in self.catalogue.audiences:
-            return code, ""
+            return code, None
         if not code:
-            return "", "The audience is missing; name one of the catalogue's."
-        hint = did_you_mean(code.lower(), self.catalogue.audiences) or " Add it there first."
-        return code, f"The audience {code[:70]} is not in the catalogue.{hint}"
+            return "", Sentence("The audience is missing; name one of the catalogue's.")
+        said = Sentence("The audience %(audience)s is not in the catalogue.", audience=code[:70])
+        hint = did_you_mean(code.lower(), self.catalogue.audiences)
+        return code, said.then(hint or Sentence("Add it there first."))
 
-    def _look_up_systems(self, codes: str) -> tuple[str, str]:
+    def _look_up_systems(self, codes: str) -> Meaning:
         for code in codes.split():
             system = self.catalogue.systems.get(code)
             if system is None:
-                hint = did_you_mean(code.upper(), self.catalogue.systems) or " Add it there, or take it out."
-                return "", f"The system {code[:70]} is not in the catalogue.{hint}"
+                said = Sentence("The system %(system)s is not in the catalogue.", system=code[:70])
+                hint = did_you_mean(code.upper(), self.catalogue.systems)
+                return "", said.then(hint or Sentence("Add it there, or take it out."))
             if system.retired:
-                return "", f"The system {code} is retired; take it out."
-        return " ".join(dict.fromkeys(codes.split())), ""
+                return "", Sentence("The system %(system)s is retired; take it out.", system=code)
+        return " ".join(dict.fromkeys(codes.split())), None
+
+
+def _wrong_with_header(names: list[str]) -> Iterator[Sentence]:
+    """Yield what is wrong with the first line; all of it concerns the columns, so nothing below is read."""
+    if len(names) == 1 and (separator := next((s for s in ";\t|" if s in names[0]), "")):
+        shown = Sentence("a tabulator") if separator == "\t" else f"“{separator}”"
+        yield Sentence(
+            "The columns are separated by %(separator)s; save the document with commas.", separator=shown
+        )
+        return
+    if not set(names) & set(COLUMNS):
+        yield Sentence("The first line is no header; it must be %(header)s.", header=",".join(COLUMNS))
+        return
+    for name in names:
+        if name not in COLUMNS + OPTIONAL:
+            known = Sentence("Columns are %(columns)s.", columns=", ".join(COLUMNS + OPTIONAL))
+            said = Sentence("There is no column `%(column)s`.", column=name[:40])
+            yield said.then(did_you_mean(name, COLUMNS + OPTIONAL) or known)
+        elif names.count(name) > 1:
+            yield Sentence("The column `%(column)s` stands twice; keep one.", column=name)
+    for name in COLUMNS:
+        if name not in names:
+            yield Sentence("The column `%(column)s` is missing; add it, its cells may be empty.", column=name)

@@ -22,6 +22,10 @@ from maintenance.settings import Settings
 
 # One browser for all tests of a run: Playwright cannot be started twice in one thread.
 from tests.browser import browser, serve  # noqa: F401 - fixtures
+from tests.relays import pipelining  # noqa: F401 - a fixture
+
+# Commands speak the language of their terminal; the tests read English whoever runs them.
+os.environ["LC_ALL"] = "C.UTF-8"
 
 
 class MovedClock:

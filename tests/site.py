@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from alembic import command
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, or_, select, update
 
 import notifications.models  # noqa: F401 - its tables belong to the schema
 from maintenance import schema
@@ -28,6 +28,7 @@ from maintenance.database import Base, Database
 from maintenance.runtime import utc_now
 from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, LeaseRow
 from notifications.retries import UNFINISHED, State
+from tests.invariants import half_fanned_out
 
 _PR_SET_PDEATHSIG = 1
 _FORKING = multiprocessing.get_context("forkserver")
@@ -120,12 +121,8 @@ class Site:
         """Return whether nothing is left to do, but for SMS in doubt that only their receipts settle."""
         in_doubt = (DeliveryRow.channel == "sms") & (DeliveryRow.state == State.AMBIGUOUS)
         with self.database.read() as session:
-            return (
-                session.scalar(
-                    select(DeliveryRow.id).where(DeliveryRow.state.in_(UNFINISHED), ~in_doubt).limit(1)
-                )
-                is None
-            )
+            is_open = session.scalar(select(exists().where(DeliveryRow.state.in_(UNFINISHED), ~in_doubt)))
+            return not is_open and not session.scalar(select(exists(half_fanned_out())))
 
     def leader(self) -> int | None:
         """Return the process id of the scheduler that leads; None while nobody does."""

@@ -17,8 +17,8 @@ from maintenance.commands.options import echo_json, json_option
 from maintenance.commands.reports import local_time, table
 from maintenance.errors import InvalidTime, NotFound
 from maintenance.measuring import availabilities
-from maintenance.queries import current_windows
 from maintenance.runtime import Runtime
+from maintenance.standing import current_windows
 from maintenance.windows import Interval, in_units, zone
 
 #: What stands under the table.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -45,6 +46,8 @@ class Answer:
     seconds: float = 0.0
     #: Whether it closes the connection without an answer.
     drop: bool = False
+    #: Whether it says its first line letter by letter, and never comes to its end.
+    drips: bool = False
     #: What it says instead of JSON.
     body: bytes | None = None
 
@@ -87,6 +90,7 @@ class TwilioStandIn:
     def __post_init__(self) -> None:
         self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
         self._lock = threading.Lock()
+        self.is_over = False
         stand_in = self
 
         class Handler(_Handler):
@@ -100,6 +104,7 @@ class TwilioStandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.is_over = True
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
@@ -190,7 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.drop:
             self.close_connection = True
             return
-        if answer.body is not None:
+        if answer.drips:
+            self._drip()
+        elif answer.body is not None:
             self._say(answer.status, answer.body, answer.headers)
         elif answer.status == 201 and message is not None:
             self._say(201, json.dumps(message["resource"]).encode())
@@ -215,6 +222,15 @@ class _Handler(BaseHTTPRequestHandler):
                 "next_page_uri": None, "previous_page_uri": None}  # fmt: skip
         self.owner.violations += _violations(_list_schema, page, "list")
         self._say(200, json.dumps(page).encode())
+
+    def _drip(self) -> None:
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 201 ")
+            while not self.owner.is_over:
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.02)
+        self.close_connection = True
 
     def _may(self) -> bool:
         expected = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()

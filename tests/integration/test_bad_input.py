@@ -174,7 +174,7 @@ def test_thousands_of_mistakes_are_counted_and_the_first_are_shown(
     result = janela("catalogue", "import", file)
 
     # Each code is none, and stands twice but for the first.
-    assert "… and 5,899 more." in result.output
+    assert "… and 5899 more." in result.output
     assert len(result.output.splitlines()) == 102
 
 
@@ -232,6 +232,42 @@ def test_window_in_a_skipped_hour_is_taken_with_a_warning(
     assert printed["warnings"]
     # 01:30 does not exist that night: it is read as 02:30 summer time, 01:30 UTC.
     assert {window["start"] for window in printed["windows"]} == {"2020-03-29T01:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        (
+            {"LANG": "pt_PT.UTF-8"},
+            "nada foi usado:\n{file}:1: systems[0].nam: Não existe aqui a chave `nam`.",
+        ),
+        ({"LANG": "pt_PT.UTF-8"}, "systems[0].nam: Não existe aqui a chave `nam`. Queria dizer `name`?"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "pt"}, "Falta `name`; acrescente."),
+        ({"LANG": "pt_PT.UTF-8", "LC_ALL": "C"}, "There is no key `nam` here. Did you mean `name`?"),
+        ({"LANG": "tlh_AQ"}, "nothing was used:"),
+    ],
+)
+def test_terminal_is_told_its_mistakes_in_its_language(
+    runtime: Runtime,
+    written: Callable[[str, str | bytes], Path],
+    environment: dict[str, str],
+    sentence: str,
+) -> None:
+    file = written("c.yaml", "systems: [{code: A, nam: a}]")
+    spoken = dict.fromkeys(("LC_ALL", "LC_MESSAGES", "LANG"), "") | environment
+
+    result = CliRunner().invoke(cli, ["catalogue", "import", str(file)], obj=runtime, env=spoken)
+
+    assert result.exit_code == 1
+    assert sentence.format(file=file) in result.output
+
+
+def test_refusal_is_told_in_the_language_of_the_terminal(runtime: Runtime) -> None:
+    result = CliRunner().invoke(
+        cli, ["interventions", "show", "X"], obj=runtime, env={"LC_ALL": "pt_PT.UTF-8"}
+    )
+
+    assert "Não existe a intervenção X" in result.output
 
 
 def test_directory_that_cannot_be_used_is_answered_in_sentences(

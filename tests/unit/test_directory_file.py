@@ -85,10 +85,10 @@ GOOD = "H1,Hospital,prescribers,A,a@example.org,+351500000001,pt,Europe/Lisbon,e
     ("find", "write", "mistake"),
     [
         ("H1,", "h1,", "d.csv:2: institution: “h1” is no code"),
-        ("Hospital", "", "institution_name: The name is missing."),
+        ("Hospital", "", "institution_name: The name is missing; write one."),
         ("Hospital", "=HYPERLINK(1)", "institution_name: A name cannot begin with “=”"),
         (",A,", ",@A,", "contact: A name cannot begin with “@”"),
-        (",A,", ",,", "contact: The name is missing."),
+        (",A,", ",,", "contact: The name is missing; write one."),
         (",A,", ',"A\nBcc: x",', "contact: This holds a line break"),
         (",A,", ",A\u202eB,", "contact: This holds the control character U+202E"),
         (
@@ -145,6 +145,15 @@ def test_mistakes_of_all_records_are_told_at_once() -> None:
     ]
     assert "H1 is called “Hospital” in line 2" in found[2]
     assert "A is listed for prescribers of H1 in line 2 already" in found[3]
+
+
+def test_control_characters_are_told_with_the_mistakes_of_the_records() -> None:
+    found = mistakes_in(
+        document(GOOD.replace("PEM", "X"), GOOD.replace(",A,", ",B\x00,").replace("PEM", "Y"))
+    )
+
+    assert [line.partition(": ")[0] for line in found] == ["d.csv:2", "d.csv:3", "d.csv:3"]
+    assert "U+0000" in found[1]
 
 
 @pytest.mark.parametrize(

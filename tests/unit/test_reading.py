@@ -4,6 +4,7 @@ import pytest
 
 from maintenance.errors import InvalidDocument, Problem
 from maintenance.reading import Source, read
+from maintenance.sentences import Sentence
 from maintenance.yaml_core import MAX_REPEATED, Plain
 
 
@@ -118,7 +119,7 @@ def test_aliases_repeat_what_they_stand_for() -> None:
         (b"a: 1\nb: caf\xe9", 2, "not UTF-8: byte 0xE9"),
         ("a: é".encode("utf-16"), 0, "in UTF-16; save it as UTF-8"),
         (b"a: 1\nb: x\x00y", 2, "The control character U+0000 cannot stand in a document"),
-        (b"a: \x1b[31mred", 1, "U+001B"),
+        (b"a: \x1bred", 1, "U+001B"),
     ],
 )
 def test_what_is_no_document_gets_a_sentence_with_its_line(raw: bytes, line: int, sentence: str) -> None:
@@ -180,7 +181,7 @@ def test_places_are_found_in_nested_lists_and_mappings() -> None:
     source = read(b"a: 1\nlist:\n  - x\n  - key:\n      deep: [1,\n        2]\n  - {k: v}\n", file="f.yaml")
     paths = [("list", 2, "k"), ("list", 1, "key", "deep", 1), ("a",), ("list", 1, "missing"), ("nowhere",)]
 
-    found = source.located([Problem("?", path) for path in paths])
+    found = source.located([Problem(Sentence("?"), path) for path in paths])
 
     # What is missing gets the line of what it is missing from; all in the order of the document.
     assert [(p.path, p.line) for p in found] == [
@@ -196,12 +197,29 @@ def test_places_are_found_in_nested_lists_and_mappings() -> None:
 def test_places_are_found_in_json() -> None:
     source = read(b'{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [\n\t\t{"c": 2}\n\t]\n}')
 
-    (problem,) = source.located([Problem("?", ("b", 0, "c"))])
+    (problem,) = source.located([Problem(Sentence("?"), ("b", 0, "c"))])
 
     assert problem.line == 4
 
 
 def test_data_of_forms_has_no_lines() -> None:
-    (problem,) = Source({"a": 1}).located([Problem("?", ("a",))])
+    (problem,) = Source({"a": 1}).located([Problem(Sentence("?"), ("a",))])
 
     assert (problem.line, problem.file) == (0, "")
+
+
+def test_control_characters_are_told_with_what_else_is_wrong() -> None:
+    found = complaints(b"a: x\x01y\nb: 1\nb: 2\n\x02c: \x7f3\n")
+
+    assert [(line, message.partition(";")[0]) for line, message in found] == [
+        (1, "The control character U+0001 cannot stand in a document"),
+        (4, "The control character U+0002 cannot stand in a document"),
+        (4, "The control character U+007F cannot stand in a document"),
+        (3, "The key `b` stands twice"),
+    ]
+    assert [line for line, _ in complaints(b"a: \x00[1\nb: 2")] == [1, 2]
+    assert [line for line, _ in complaints(b'{"a": 1,\n "b\x00": 2}')] == [2]
+    assert [message.partition(";")[0] for _, message in complaints(b"\x00")] == [
+        "The control character U+0000 cannot stand in a document",
+        "The document is empty.",
+    ]

@@ -59,8 +59,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the instant aware, in UTC."""
-        if value is None:
-            return None
+        if value is None or value.tzinfo is UTC:
+            return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -196,6 +196,8 @@ def _prepare_postgresql(engine: Engine) -> None:
         dbapi_connection.execute("SET random_page_cost = 1.1")
         # A fan-out looks so costly to the planner that it would compile it first: over a second each time.
         dbapi_connection.execute("SET jit = off")
+        # The driver then makes instants in UTC itself, which is what we make of them anyway.
+        dbapi_connection.execute("SET TimeZone = 'UTC'")
         dbapi_connection.commit()
 
 

@@ -155,7 +155,7 @@ def _older_under_way(now: datetime) -> ColumnElement[bool]:
 def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Claim]:
     """Return the claims among due deliveries, in their order; close or hold the others."""
     rows = _execute(session, _readers, ids, now=now).all()
-    texts = _messages(session, {row.message_id for row in rows})
+    texts = _messages(session, {row[1] for row in rows})
     claims: dict[int, Claim] = {}
     pointless, suppressed, useless = [], [], []
     held: dict[datetime, list[int]] = {}
@@ -193,7 +193,7 @@ def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Cla
 def _execute(
     session: Session, statement: Callable[[str], Executable], ids: Iterable[int], **values: Any
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Execute a statement on the deliveries of these ids: its text is the same for any number of them."""
+    """Execute a statement on the rows of these ids: its text is the same for any number of them."""
     connection = session.connection()
     dialect = connection.dialect.name
     return connection.execute(statement(dialect), {"ids": ids_as_value(dialect, ids), **values})
@@ -230,7 +230,13 @@ def _was_overtaken() -> ColumnElement[bool]:
 
 def _messages(session: Session, ids: Collection[int]) -> dict[int, MessageFacts]:
     """Return by its id what there is to know of each message."""
-    rows = session.execute(
+    return {row[0]: MessageFacts(*row) for row in _execute(session, _facts, ids)}
+
+
+@cache
+def _facts(dialect: str) -> Executable:
+    """Return what finds of messages what all their deliveries have in common."""
+    return (
         select(
             MessageRow.id,
             MessageRow.subject,
@@ -243,9 +249,8 @@ def _messages(session: Session, ids: Collection[int]) -> dict[int, MessageFacts]
         )
         .join(NoticeRow, NoticeRow.id == MessageRow.notice_id)
         .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
-        .where(MessageRow.id.in_(ids))
+        .where(among(dialect, MessageRow.id, "ids"))
     )
-    return {row.id: MessageFacts(*row) for row in rows}
 
 
 def _quiet_until(hours: str, zone: str, now: datetime) -> datetime | None:

@@ -39,6 +39,8 @@ LEAD = timedelta(seconds=20)
 _LEAD_NAME = "scheduler"
 #: How often providers are asked about messages in doubt: each question is a request.
 ASK_SECONDS = 30
+#: How often time's doing is looked after: it reads all that is unfinished, and nothing of it is a matter of a second.
+KEEP_UP_SECONDS = 5
 
 _Found = TypeVar("_Found")
 
@@ -98,26 +100,25 @@ class Engine:
 
     def start(self) -> None:
         """Begin to tick; return at once."""
-        ticks: dict[str, Callable[[], object]] = {
-            "start": partial(self._leading, jobs.start),
-            "tell": self._tell,
-            "keep up": partial(self._leading, jobs.keep_up),
-        }
-        slow_ticks: dict[str, Callable[[], object]] = {
-            "watch": partial(self._leading, jobs.watch),
-            "escalate": partial(self._leading, jobs.escalate),
-            "ask": partial(self._leading, partial(jobs.ask, transports=self._transports)),
-        }
-        ticks |= {f"send {channel}": partial(self.send, channel) for channel in self._transports}
+        #: Name, at least how many seconds from one to the next, and what it does.
+        ticks: list[tuple[str, int, Callable[[], object]]] = [
+            ("start", 0, partial(self._leading, jobs.start)),
+            ("tell", 0, self._tell),
+            *((f"send {channel}", 0, partial(self.send, channel)) for channel in self._transports),
+            ("keep up", KEEP_UP_SECONDS, partial(self._leading, jobs.keep_up)),
+            ("watch", ASK_SECONDS, partial(self._leading, jobs.watch)),
+            ("escalate", ASK_SECONDS, partial(self._leading, jobs.escalate)),
+            ("ask", ASK_SECONDS, partial(self._leading, partial(jobs.ask, transports=self._transports))),
+        ]
         # What a tick finds may take longer than the interval; that the next one waits is no news.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         logging.getLogger("apscheduler.executors.default").setLevel(logging.WARNING)
         seconds = self._runtime.settings.number("TICK_SECONDS")
-        for name, tick in (ticks | slow_ticks).items():
+        for name, at_least, tick in ticks:
             self._scheduler.add_job(
                 partial(_guarded, name, tick),
                 "interval",
-                seconds=max(seconds, ASK_SECONDS) if name in slow_ticks else seconds,
+                seconds=max(seconds, at_least),
                 id=name,
                 coalesce=True,
                 max_instances=1,

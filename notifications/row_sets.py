@@ -61,12 +61,15 @@ def among(dialect: str, id_column: ColumnElement[int], parameter: str) -> Column
     """
     if dialect == "sqlite":
         return id_column.in_(select(rows_of(dialect, parameter, id=Integer()).c.id))
-    return id_column == any_(bindparam(parameter, type_=ARRAY(Integer())))
+    return id_column == any_(sqlalchemy.cast(bindparam(parameter, type_=Text()), ARRAY(Integer())))
 
 
-def ids_as_value(dialect: str, ids: Iterable[int]) -> str | list[int]:
+def ids_as_value(dialect: str, ids: Iterable[int]) -> str:
     """Return ids as the value of the parameter of `among`."""
-    return as_value({"id": id_} for id_ in ids) if dialect == "sqlite" else list(ids)
+    if dialect == "sqlite":
+        return as_value({"id": id_} for id_ in ids)
+    # An array as PostgreSQL writes it: the driver would go over a list number by number.
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 def instants_for(dialect: Dialect) -> Callable[[datetime], str]:

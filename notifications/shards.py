@@ -113,10 +113,11 @@ class Shards:
             longest=LONGEST_STAY,
             may_go_on=lambda: self._broker.has_nothing() and self._take(name),
         )
+        shards = shards_of(self._runtime, channel)
         try:
             tries = drain_together(
                 self._pool,
-                channels.threads(connections(self._runtime, channel) // shards_of(self._runtime, channel)),
+                channels.threads(connections(self._runtime, channel) // shards, shards),
                 self._runtime,
                 self._transports[channel],
                 stop=lambda: self._stop() or stay.is_over(),

@@ -87,12 +87,13 @@ def connections(settings: Settings) -> int:
     return min(most, math.ceil(rate)) if rate else most
 
 
-def threads(connections: int) -> int:
+def threads(connections: int, processes: int = 1) -> int:
     """Return how many threads of a process share its connections: one sends while another's turn is written.
 
     To talk on many connections in one thread is cheaper than to hand the interpreter from thread to thread.
+    Where processes share the channel, one of them sends while another's turn is written.
     """
-    return min(connections, 2)
+    return min(connections, 2) if processes == 1 else 1
 
 
 def _smtp(runtime: Runtime, processes: int) -> Transport | None:
@@ -108,7 +109,7 @@ def _smtp(runtime: Runtime, processes: int) -> Transport | None:
     account = f"smtp {relay.user}@{relay.host}:{relay.port}"
     own = max(connections(settings) // processes, 1)
     pace = Pace(relay.rate, paces.shared(runtime.database, account))
-    return SmtpTransport(relay, envelope, pace, connections=own // threads(own))
+    return SmtpTransport(relay, envelope, pace, connections=own // threads(own, processes))
 
 
 def _twilio(runtime: Runtime) -> Transport | None:

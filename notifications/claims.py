@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -249,7 +249,7 @@ def _facts(dialect: str) -> Executable:
         )
         .join(NoticeRow, NoticeRow.id == MessageRow.notice_id)
         .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
-        .where(among(dialect, MessageRow.id, "ids"))
+        .where(among(dialect, cast("ColumnElement[int]", MessageRow.id), "ids"))
     )
 
 

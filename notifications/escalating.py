@@ -215,7 +215,9 @@ def _write(session: Session, notice_id: int, look: _Look, now: datetime) -> int:
     climbs = [climb for climb in look.climbs if climb.rung is not Rung.FOLLOW]
     if any(not standings[climb.pair].is_missed for climb in climbs):
         return 0  # somebody was reached just now: the next look chooses anew
-    missed = {climb.pair: reach.missed(session, standings[climb.pair].messages) for climb in climbs}
+    missed = {
+        climb.pair: reach.missed(session, notice.id, standings[climb.pair].messages) for climb in climbs
+    }
     numbers = Counter((row.institution, row.audience) for row in reach.rungs(session, notice_id=notice.id))
     deliveries = _deliver(session, notice, look, now)
     for climb in look.climbs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from notifications.escalation import Rung
@@ -69,22 +69,31 @@ def reached() -> ColumnElement[bool]:
 def standings(session: Session, notice_id: int) -> dict[Pair, Standing]:
     """Return how far a notice has come with each institution and audience that it was written for.
 
-    One look at each of its messages, which stops at the first delivery that was reached.
+    One look at its deliveries, which are counted by their message.
     """
-    of_it = DeliveryRow.message_id == MessageRow.id
-    has_reached = exists().where(of_it, reached())
     dropped = DeliveryRow.state.in_((State.SUPERSEDED, State.CANCELLED))
+    each = (
+        select(
+            DeliveryRow.message_id,
+            _some(reached()).label("is_reached"),
+            _some(DeliveryRow.state == State.HELD).label("is_held"),
+            _some(~dropped).label("is_owed"),
+        )
+        .where(DeliveryRow.notice_id == notice_id)
+        .group_by(DeliveryRow.message_id)
+        .subquery()
+    )
     rows = session.execute(
         select(
             MessageRow.id,
             MessageRow.first,
             ScopeRow.entries,
-            has_reached,
-            # Not asked where it is known already: it would look at every delivery.
-            case((has_reached, False), else_=exists().where(of_it, DeliveryRow.state == State.HELD)),
-            exists().where(of_it, ~dropped),
+            each.c.is_reached,
+            each.c.is_held,
+            each.c.is_owed,
         )
         .join(ScopeRow, ScopeRow.id == MessageRow.scope_id)
+        .outerjoin(each, each.c.message_id == MessageRow.id)
         .where(MessageRow.notice_id == notice_id, MessageRow.channel.in_(PEOPLE))
         .order_by(MessageRow.id)
     )
@@ -94,9 +103,9 @@ def standings(session: Session, notice_id: int) -> dict[Pair, Standing]:
         for entry in (entry for entry in entries if entry["institution"]):
             pair = (entry["institution"], entry["audience"])
             one = found.setdefault(pair, Standing(entry["institution_name"]))
-            one.is_reached |= is_reached
-            one.is_held |= is_held
-            one.is_owed |= is_owed
+            one.is_reached |= bool(is_reached)
+            one.is_held |= bool(is_held)
+            one.is_owed |= bool(is_owed)
             one.first &= first
             one.messages += (message_id,)
             mine = entry["systems"]
@@ -104,8 +113,13 @@ def standings(session: Session, notice_id: int) -> dict[Pair, Standing]:
     return found
 
 
-def missed(session: Session, messages: Collection[int]) -> list[dict[str, Any]]:
-    """Return some of the deliveries of these messages, in the words of a rung's record."""
+def _some(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return that a condition holds for a row at least of a group."""
+    return func.max(case((condition, 1), else_=0)) == 1
+
+
+def missed(session: Session, notice_id: int, messages: Collection[int]) -> list[dict[str, Any]]:
+    """Return some of the deliveries of these messages of a notice, in the words of a rung's record."""
     rows = session.execute(
         select(
             DeliveryRow.id,
@@ -116,7 +130,7 @@ def missed(session: Session, messages: Collection[int]) -> list[dict[str, Any]]:
             DeliveryRow.outcome,
         )
         .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
-        .where(DeliveryRow.message_id.in_(messages))
+        .where(DeliveryRow.notice_id == notice_id, DeliveryRow.message_id.in_(messages))
         .order_by(DeliveryRow.id)
         .limit(_NAMED)
     )

@@ -1,7 +1,8 @@
 """unfinished deliveries.
 
 Why: PostgreSQL wrote each of a delivery's three updates into all of its indexes, since two of them were of the
-states; they are of `finished_at` now, and pages have room for an update.
+states; they are of `finished_at` now, and pages have room for an update. The index by message
+took 10 of the 25 us of an outcome, and nobody asks by it now that a notice's deliveries are counted in one look.
 The previous release still runs after it, but slowly: what it asks for by states alone is read from the whole table.
 """
 
@@ -23,6 +24,7 @@ _UNDER_WAY = sa.text("state IN ('leased', 'sending', 'ambiguous')")
 def upgrade() -> None:
     op.drop_index("ix_deliveries_under_way", "deliveries")
     op.drop_index("ix_deliveries_due", "deliveries")
+    op.drop_index("ix_deliveries_message_id", "deliveries")
     _create_index("ix_deliveries_due", ["channel", "priority", "due_at", "id"], _UNFINISHED)
     _create_index("ix_deliveries_unfinished", ["recipient_id", "channel"], _UNFINISHED)
     if op.get_context().dialect.name == "postgresql":
@@ -33,6 +35,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         op.execute("ALTER TABLE deliveries RESET (fillfactor)")
+    op.create_index("ix_deliveries_message_id", "deliveries", ["message_id"])
     op.drop_index("ix_deliveries_unfinished", "deliveries")
     op.drop_index("ix_deliveries_due", "deliveries")
     _create_index("ix_deliveries_due", ["channel", "priority", "due_at", "id"], _WAITING)

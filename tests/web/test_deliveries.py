@@ -198,10 +198,11 @@ def test_who_was_told_instead_and_who_is_unreachable_stand_on_the_pages_and_in_t
             )
         )  # fmt: skip
         (notice,) = session.query(NoticeRow).all()
+        row = session.get_one(DeliveryRow, missed)
         session.add(
             RungRow(
                 notice_id=notice.id, institution="HSJ", audience="prescribers", number=1, kind="standby",
-                at=ANNOUNCED_AT, missed=reach.missed(session, [session.get_one(DeliveryRow, missed).message_id])[:1],
+                at=ANNOUNCED_AT, missed=reach.missed(session, notice.id, [row.message_id])[:1],
                 told=[{"delivery": deputy, "channel": "email", "address": "deputy@example.org", "name": "Deputy"}],
             )
         )  # fmt: skip

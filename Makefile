@@ -52,7 +52,7 @@ lock: .venv/installed-dev ## Choose versions anew, within the bounds of pyprojec
 translations: .venv/installed-dev ## Collect new sentences into translations/*/LC_MESSAGES/*.po
 	$(BIN)/pybabel -q extract -F translations/messages.cfg $(MESSAGE_WORDS) -o translations/messages.pot --no-location --omit-header .
 	$(BIN)/pybabel -q extract -F translations/notices.cfg -o translations/notices.pot --no-location --omit-header .
-	for domain in messages notices; do $(BIN)/pybabel -q update -N -D $$domain -i translations/$$domain.pot -d translations --no-fuzzy-matching; done
+	for domain in messages notices; do $(BIN)/pybabel -q update -N -D $$domain -i translations/$$domain.pot -d translations --no-fuzzy-matching --ignore-obsolete; done
 	rm translations/*.pot
 
 bench-planning: .venv/installed-dev ## Measure planning on an estate of 182,500 systems

@@ -9,11 +9,13 @@ from datetime import datetime
 
 import click
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 import maintenance.commands
 import maintenance.web
 import notifications.commands
 import notifications.web
+from maintenance import schema
 from maintenance.commands.language import gettext_for
 from maintenance.database import Database
 from maintenance.errors import InvalidDocument, JanelaError
@@ -66,6 +68,8 @@ class _Cli(click.Group):
             raise click.ClickException(f"{said}\n{error.said(gettext)}") from error
         except JanelaError as error:
             raise click.ClickException(error.said(gettext)) from error
+        except DBAPIError as error:
+            raise click.ClickException(schema.explain(ctx.obj.database, error).said(gettext)) from error
 
 
 @click.group(cls=_Cli)

@@ -7,8 +7,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
-from maintenance.database import Database
+from maintenance.database import Database, UnusableDatabase
 from maintenance.errors import JanelaError
 from maintenance.settings import ROOT
 
@@ -61,3 +62,22 @@ def check(database: Database) -> None:
         found=found,
         wanted=wanted,
     )
+
+
+def explain(database: Database, error: DBAPIError) -> JanelaError:
+    """Return what to do about a database that refused a statement: it is away, or not as this release needs it.
+
+    Raises:
+        DBAPIError: The error itself, when neither is the case.
+    """
+    try:
+        check(database)
+    except JanelaError as found:
+        return found
+    except DBAPIError as away:
+        # The driver's words name host and port, never the password.
+        why = " ".join(str(away.orig).split()).rstrip(".")
+        return UnusableDatabase(
+            "The database does not answer (%(why)s). Start it, or correct JANELA_DATABASE_URL.", why=why
+        )
+    raise error

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from app import cli, create_runtime
 from maintenance import database as module
+from maintenance import schema
 from maintenance.database import Database
+from maintenance.settings import Settings
 
 
 def test_connection_that_the_server_closed_while_it_rested_is_replaced(
@@ -45,3 +50,50 @@ def _fail_in_mid_write(database: Database) -> None:
     with database.write() as session:
         session.info[module.EVENTS] = True
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deliveries", "list"],
+        ["deliveries", "show", "1"],
+        ["interventions", "list"],
+        ["users", "list"],
+        ["tick"],
+    ],
+)
+def test_command_on_a_database_without_tables_says_how_to_make_them(
+    settings: Settings, words: list[str]
+) -> None:
+    runtime = create_runtime(settings)
+
+    done = CliRunner().invoke(cli, words, obj=runtime)
+
+    assert done.exit_code == 1
+    assert done.output == "Error: The database is empty. Run `janela db upgrade` first.\n"
+    runtime.database.dispose()
+
+
+def test_command_whose_database_is_away_says_where_it_looked() -> None:
+    url = "postgresql+psycopg://janela:secret@127.0.0.1:1/janela"
+    runtime = create_runtime(Settings({"DATABASE_URL": url}))
+
+    done = CliRunner().invoke(cli, ["deliveries", "list"], obj=runtime)
+
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: The database does not answer (")
+    assert "127.0.0.1" in done.output
+    assert "JANELA_DATABASE_URL" in done.output
+    assert "secret" not in done.output
+
+
+def test_error_that_is_not_the_installations_is_not_hidden(settings: Settings) -> None:
+    runtime = create_runtime(settings)
+    schema.upgrade(runtime.database)
+
+    with runtime.database.read() as session, pytest.raises(DBAPIError) as refused:
+        session.execute(text("SELECT nothing"))
+
+    with pytest.raises(DBAPIError):
+        schema.explain(runtime.database, refused.value)
+    runtime.database.dispose()

@@ -31,7 +31,7 @@ setup-extras: setup ## The same with what only some need: PostgreSQL, Celery, ch
 test: .venv/installed-dev .venv/translated ## Set up and run all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test-crash: .venv/installed-dev .venv/translated ## Kill, restart and lose what delivery needs, for some twenty minutes
+test-crash: .venv/installed-dev .venv/translated ## Kill, restart and lose what delivery needs, for six minutes on a quiet machine
 	JANELA_TEST_KILLS=20 JANELA_TEST_RECIPIENTS=10000 $(BIN)/python -m pytest -rs $(CRASHES)
 
 lint: .venv/installed-dev ## Check style, types and imports

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from threading import Lock
 from typing import ParamSpec
+from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, g, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -94,6 +95,21 @@ class PageCache:
 def init_app(app: Flask) -> None:
     """Give the application an empty cache."""
     app.extensions["janela_pages"] = PageCache()
+    app.context_processor(lambda: {"in_language": in_language})
+
+
+def in_language(code: str) -> str:
+    """Return the link to the same page, with what was asked of it, in another language.
+
+    On a page for all it names nothing but what says which page it is: no visitor's own words.
+    """
+    is_shared = g.get("is_shared_page", False)
+    asked = [
+        (name, value)
+        for name, value in request.args.items(multi=True)
+        if name != "lang" and (not is_shared or name in (*_KEYED, SEARCH))
+    ]
+    return f"?{urlencode([*asked, ('lang', code)])}"
 
 
 def public_page(view: Callable[_P, Page]) -> Callable[_P, Response]:

@@ -67,6 +67,12 @@ def test_starts_say_what_falls_into_them_and_who_feels_it(client: FlaskClient) -
     assert "by when the work starts: about 43,000 prescriptions to about 240,000 prescriptions" in said
 
 
+def test_switching_the_language_keeps_the_question(client: FlaskClient) -> None:
+    page = client.get(f"{PAGE}?within=P14D&lang=en").text
+
+    assert 'href="?within=P14D&amp;lang=pt"' in page
+
+
 def test_a_worse_time_is_compared_with_the_planned_one(client: FlaskClient) -> None:
     said = words_of(client.get(f"{PAGE}?earliest=2019-12-03&latest=2019-12-05").text)
 

@@ -371,6 +371,19 @@ def test_language_nobody_offers_is_passed_over(client: FlaskClient) -> None:
     assert "Set-Cookie" not in response.headers
 
 
+def test_switching_the_language_keeps_what_was_searched_for(client: FlaskClient) -> None:
+    page = client.get("/systems/?q=receitas+%26+%22&lang=en").text
+
+    assert 'href="?q=receitas+%26+%22&amp;lang=pt"' in page
+
+
+def test_page_for_all_names_nothing_that_one_visitor_added_to_its_address(client: FlaskClient) -> None:
+    mine = client.get("/systems/?group=x&campaign=someone", headers={"Accept-Language": "en"}).text
+
+    assert 'href="?group=x&amp;lang=pt"' in mine
+    assert "someone" not in mine
+
+
 def test_text_in_another_language_is_marked_as_such(client: FlaskClient) -> None:
     assert '<span lang="pt">Prescrição Eletrónica Médica</span>' in client.get("/?lang=en").text
 

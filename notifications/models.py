@@ -157,8 +157,7 @@ class DeliveryRow(Base):
         UniqueConstraint("notice_id", "sequence", "recipient_id", "channel"),
         Index("ix_deliveries_due", "channel", "priority", "due_at", "id", **_UNFINISHED),
         Index("ix_deliveries_unfinished", "recipient_id", "channel", **_UNFINISHED),
-        # An update that is written into no index needs room on the row's own page.
-        {"postgresql_with": {"fillfactor": 50}},
+        {"postgresql_with": {"fillfactor": 50}},  # what is written into no index needs room on the row's page
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -166,7 +165,7 @@ class DeliveryRow(Base):
     sequence: Mapped[int]
     recipient_id: Mapped[int] = mapped_column(ForeignKey("recipients.id"), index=True)
     channel: Mapped[str] = mapped_column(String(16))
-    #: Without an index: each message's rows lie all over it, so that an outcome took PostgreSQL 25 us instead of 15.
+    # Its rows lie all over an index: with one, an outcome takes PostgreSQL 25 us instead of 15.
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     #: `retries.State`.
     state: Mapped[str] = mapped_column(String(20), default="queued")

@@ -12,6 +12,8 @@ from maintenance.web.timeline import Tick, draw
 
 #: Height of the curve in the drawing's own units; its width is 1000.
 HEIGHT = 160
+#: How near two marks may come: in percent of the width, on a telephone, and in units of the height.
+_APART = (8.0, 24.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Mark:
     left: float
     top: float
     label: str
+    #: Where the curve is below or above it; away from there where another mark would cover it.
+    on_curve: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,14 @@ def harm_drawing(
     def top(amount: float) -> float:
         return round(HEIGHT * (1 - amount / most), 1)
 
-    def mark(start: datetime, label: str) -> Mark:
-        return Mark(left(start), top(curve.at(start)), label)
+    def mark(start: datetime, label: str, others: Sequence[Mark] = ()) -> Mark:
+        where = top(curve.at(start))
+        return Mark(left(start), _free(left(start), where, others), label, where)
+
+    now = mark(planned, "") if first <= planned <= last else None
+    marks: list[Mark] = []
+    for number, start in enumerate(suggested, 1):
+        marks.append(mark(start, str(number), [*marks, now] if now else marks))
 
     corners = (f"{left(s) * 10:.1f},{top(a)}" for s, a in zip(curve.starts, curve.amounts, strict=True))
     axis = draw([], start=first, end=last, zone_name=zone_name, now=first)
@@ -61,7 +71,17 @@ def harm_drawing(
         min(curve.amounts),
         most,
         " ".join(corners),
-        tuple(mark(start, str(number)) for number, start in enumerate(suggested, 1)),
-        mark(planned, "") if first <= planned <= last else None,
+        tuple(marks),
+        now,
         axis.ticks,
     )
+
+
+def _free(left: float, top: float, others: Sequence[Mark]) -> float:
+    """Return how high a mark stands so that it covers no other: on the curve, else above it, else below."""
+    near = [other.top for other in others if abs(other.left - left) < _APART[0]]
+    # Each of the others can be in the way of two places.
+    steps = range(2 * len(near) + 1)
+    above = [top - step * _APART[1] for step in steps if top - step * _APART[1] >= 0]
+    below = [top + step * _APART[1] for step in steps]
+    return next(place for place in [*above, *below] if all(abs(place - taken) >= _APART[1] for taken in near))

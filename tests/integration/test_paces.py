@@ -97,7 +97,7 @@ def test_transports_of_several_processes_share_the_rate_of_their_relay(
 
 
 @pytest.mark.parametrize(
-    ("connections", "processes", "each"), [("16", 1, 8), ("16", 2, 4), ("10", 2, 2), ("3", 1, 1), ("1", 1, 1)]
+    ("connections", "processes", "each"), [("16", 1, 8), ("16", 2, 8), ("10", 2, 5), ("3", 1, 1), ("1", 1, 1)]
 )
 def test_threads_and_processes_share_the_connections_to_a_relay(
     any_database: Database, connections: str, processes: int, each: int

@@ -119,7 +119,7 @@ def test_long_lists_come_in_pages(client: FlaskClient, runtime: Runtime):
     assert first.count('class="told-who"') == 50
     assert f"before={ids[10]}" in first
     assert second.count('class="told-who"') == 10
-    assert "before=" not in second
+    assert "before=" not in second.partition("<main")[2]
 
 
 def test_an_institution_sees_everything_that_stood_for_it(client: FlaskClient, runtime: Runtime):

@@ -55,4 +55,4 @@ class PolicyEntry(Entry):
 
     def value(self, timezone: str, language: str) -> Any:
         """Return what clashes are computed from; `timezone` counts where the entry has none."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of policy has its own

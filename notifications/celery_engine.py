@@ -133,6 +133,7 @@ class Broker:
             try:
                 return not any(self._waiting(channel) for channel in self._channels)
             except Exception:
+                # As in `wake`; a worker that cannot ask goes to the end of the queue.
                 self._hang_up()
                 return False
 
@@ -172,6 +173,7 @@ class Broker:
             if connection is not None:
                 connection.release()
         except Exception:
+            # Nothing is left to be done with a connection that cannot even be closed.
             _log.debug("The broker was gone already", exc_info=True)
 
 
@@ -218,6 +220,7 @@ def check(runtime: Runtime) -> str:
                 workers = "no worker has listened yet"
             return f"{server.get('product')} {server.get('version')} answers; {workers}"
     except Exception as error:
+        # Whatever a broker's client raises, of which there is one for each kind of broker.
         raise BrokerAway(
             "Nothing answers at JANELA_BROKER_URL (%(why)s). Start the broker, or correct the address; "
             "until then the scheduler sends by itself.",

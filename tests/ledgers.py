@@ -233,3 +233,16 @@ def _scope_of(session: Session, systems: Sequence[str], institution: str, langua
         session.flush()
         session.add(ScopeInstitution(scope_id=scope.id, institution=institution))
     return scope
+
+
+def firsts(database: Database, kind: str) -> dict[str, bool]:
+    """Return by its address whether each reader of a kind of notice got the text for those who had none before."""
+    with database.read() as session:
+        rows = session.execute(
+            select(RecipientRow.address, MessageRow.first)
+            .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
+            .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
+            .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+            .where(NoticeRow.kind == kind)
+        )
+        return dict(rows.tuples().all())

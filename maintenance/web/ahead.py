@@ -50,5 +50,6 @@ class ReadingAhead:
                     # It lives as long as the process: the collector of garbage need not look at it again and again.
                     gc.freeze()
             except Exception:
+                # Whatever it was: visitors read by themselves meanwhile, and this thread has nobody to tell.
                 self._app.logger.exception("Reading ahead failed; it is tried again")
             self._stopping.wait(self._seconds)

@@ -59,10 +59,10 @@ def harm_drawing(
         where = top(curve.at(start))
         return Mark(left(start), _free(left(start), where, others), label, where)
 
-    now = mark(planned, "") if first <= planned <= last else None
+    as_planned = mark(planned, "") if first <= planned <= last else None
     marks: list[Mark] = []
     for number, start in enumerate(suggested, 1):
-        marks.append(mark(start, str(number), [*marks, now] if now else marks))
+        marks.append(mark(start, str(number), [*marks, as_planned] if as_planned else marks))
 
     corners = (f"{left(s) * 10:.1f},{top(a)}" for s, a in zip(curve.starts, curve.amounts, strict=True))
     axis = draw([], start=first, end=last, zone_name=zone_name, now=first)
@@ -72,7 +72,7 @@ def harm_drawing(
         most,
         " ".join(corners),
         tuple(marks),
-        now,
+        as_planned,
         axis.ticks,
     )
 

@@ -93,7 +93,7 @@ class PageCache:
 
 
 def init_app(app: Flask) -> None:
-    """Give the application an empty cache."""
+    """Give the application an empty cache, and its pages the links to themselves in other languages."""
     app.extensions["janela_pages"] = PageCache()
     app.context_processor(lambda: {"in_language": in_language})
 

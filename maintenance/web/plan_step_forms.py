@@ -76,7 +76,7 @@ class StepForm(BaseForm):
 
     def take(self, session: Session, reference: str, *, by: Actor, now: datetime) -> object:
         """Take the step."""
-        raise NotImplementedError
+        raise NotImplementedError  # each step has its own
 
     @property
     def seen_version(self) -> int | None:

@@ -43,6 +43,7 @@ def bounces(runtime: Runtime, maildir: Path | None) -> None:
             (maildir / "cur").mkdir(exist_ok=True)
             path.rename(maildir / "cur" / f"{path.name}:2,S")
     except Exception as error:
+        # Whatever it was, the mail server is to keep the mail and bring it again.
         click.echo(f"Not recorded, try again later: {error}", err=True)
         raise SystemExit(TRY_LATER) from error
 

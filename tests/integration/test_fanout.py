@@ -34,7 +34,7 @@ from notifications.slices import Slice
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.conftest import MovedClock
 from tests.invariants import assert_sound
-from tests.ledgers import ScriptedTransport, a_reader, failed
+from tests.ledgers import ScriptedTransport, a_reader, failed, firsts
 from tests.lives import APPROVER, PLANNER, announced, import_pair, import_systems
 
 WORK = a_plan("W", a_phase(14, 18, "DB"))
@@ -195,17 +195,7 @@ def test_who_never_had_a_message_gets_the_change_as_news(runtime: Runtime) -> No
 
     tell(runtime)
 
-    with runtime.database.read() as session:
-        firsts = dict(
-            session.execute(
-                select(RecipientRow.address, MessageRow.first)
-                .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
-                .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-                .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-                .where(NoticeRow.kind == "change")
-            ).all()
-        )
-    assert firsts == {
+    assert firsts(runtime.database, "change") == {
         "had@example.org": False,
         "may-have@example.org": False,
         "had-not@example.org": True,

@@ -28,7 +28,7 @@ from notifications.sending import drain
 from tests.builders import a_phase, a_plan, a_system, at
 from tests.conftest import MovedClock
 from tests.invariants import assert_sound, half_fanned_out
-from tests.ledgers import ScriptedTransport, a_reader, failed
+from tests.ledgers import ScriptedTransport, a_reader, failed, firsts
 from tests.lives import APPROVER, announced, import_systems
 
 WORK = a_plan("W", a_phase(14, 18, "DB"))
@@ -126,17 +126,7 @@ def test_newer_version_between_slices_closes_what_was_made_and_no_more_is(runtim
     assert the_notice(runtime).state == "superseded"
     assert told(runtime).keys() == set(READERS[:2])
     assert told(runtime, "change").keys() == set(READERS)
-    with runtime.database.read() as session:
-        firsts = dict(
-            session.execute(
-                select(RecipientRow.address, MessageRow.first)
-                .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
-                .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-                .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-                .where(NoticeRow.kind == "change")
-            ).all()
-        )
-    assert firsts == {address: address != READERS[0] for address in READERS}
+    assert firsts(runtime.database, "change") == {address: address != READERS[0] for address in READERS}
     assert_sound(runtime.database, settled=False)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from notifications.channels.smtp import read_relay
 from notifications.errors import InvalidTransport
 from notifications.retries import FailureClass, State
 from tests.builders_mail import ANNOUNCED_AT, a_parcel
+from tests.certificates import a_certificate
 from tests.fakes.smtp import SmtpListener
 from tests.relays import TAKEN, ends, open_transport, send
 
@@ -40,19 +40,12 @@ def test_mail_does_not_leave_unencrypted_unless_told_so():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "relay.pem"
-    subprocess.run(  # fixed arguments
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", path, "-out", path.with_suffix(".crt"), "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return path
+    return a_certificate(tmp_path_factory.mktemp("tls"), "localhost", address="127.0.0.1")
 
 
 def server_side(certificate: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate.with_suffix(".crt"), certificate)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     return context
 
 
@@ -62,11 +55,11 @@ def test_starttls_and_sign_in_with_a_certificate_that_is_trusted(certificate: Pa
     )
     with listener:
         address = f"smtp://janela:p%40ss@127.0.0.1:{listener.port}"
-        with open_transport(f"{address}?cafile={certificate.with_suffix('.crt')}") as transport:
+        with open_transport(f"{address}?cafile={certificate}") as transport:
             trusted = send(transport, 1, 2)
         with open_transport(address) as transport:
             untrusted = send(transport, 3)
-        wrong = address.replace("p%40ss", "wrong") + f"?cafile={certificate.with_suffix('.crt')}"
+        wrong = address.replace("p%40ss", "wrong") + f"?cafile={certificate}"
         with open_transport(wrong) as transport:
             refused = send(transport, 4)
 
@@ -83,7 +76,7 @@ def test_texts_that_no_socket_takes_at_once_arrive_whole_encrypted_and_not(
     long = b"To: \x1eto\x1e\r\n\r\n" + text
     for tls in (None, server_side(certificate)):
         with SmtpListener(tls=tls, require_tls=tls is not None, pipelining=pipelining) as listener:
-            options = f"?cafile={certificate.with_suffix('.crt')}" if tls else "?starttls=off"
+            options = f"?cafile={certificate}" if tls else "?starttls=off"
             with open_transport(f"smtp://127.0.0.1:{listener.port}{options}", 2) as transport:
                 parcels = [a_parcel(n) for n in range(1, 13)]
                 for place in (0, 1, 10):

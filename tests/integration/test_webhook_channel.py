@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import subprocess
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +19,7 @@ from notifications.channels.webhook import WebhookTransport, message_id, outcome
 from notifications.endpoint_guard import Network, Resolver, read_networks, system_resolver
 from notifications.retries import FailureClass, State
 from tests.builders_mail import a_parcel
+from tests.certificates import a_certificate
 from tests.fakes.receiver import Answer, Receiver
 
 HERE = read_networks("127.0.0.0/8")
@@ -233,14 +233,7 @@ def test_an_address_that_is_registered_no_more_is_not_called() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a certificate for hooks.example.org, and its key beside it."""
-    path = tmp_path_factory.mktemp("tls") / "hooks.crt"
-    subprocess.run(  # fixed arguments
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", path.with_suffix(".key"), "-out", path, "-days", "2", "-subj", "/CN=hooks.example.org",
-         "-addext", "subjectAltName=DNS:hooks.example.org"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return path
+    return a_certificate(tmp_path_factory.mktemp("tls"), "hooks.example.org")
 
 
 @pytest.mark.parametrize(

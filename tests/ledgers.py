@@ -245,4 +245,4 @@ def firsts(database: Database, kind: str) -> dict[str, bool]:
             .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
             .where(NoticeRow.kind == kind)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Barrier, Event
+from threading import Barrier, Event, Lock
 from typing import TypeVar
 
 from apscheduler.jobstores.base import JobLookupError
@@ -41,6 +41,9 @@ _LEAD_NAME = "scheduler"
 ASK_SECONDS = 30
 #: How often time's doing is looked after: it reads all that is unfinished, and nothing of it is a matter of a second.
 KEEP_UP_SECONDS = 5
+
+#: How long fewer threads than there are send before it is looked whether all are needed.
+_FEW_FOR = timedelta(seconds=5)
 
 _Found = TypeVar("_Found")
 
@@ -116,12 +119,13 @@ class Engine:
         seconds = self._runtime.settings.number("TICK_SECONDS")
         for name, at_least, tick in ticks:
             self._scheduler.add_job(
-                partial(_guarded, name, tick),
+                Tick(name, tick, self._stopping.is_set),
                 "interval",
                 seconds=max(seconds, at_least),
                 id=name,
                 coalesce=True,
-                max_instances=1,
+                # The second only notes that it was asked for, and returns at once.
+                max_instances=2,
                 misfire_grace_time=None,
                 next_run_time=datetime.now(UTC),
             )
@@ -159,11 +163,14 @@ class Engine:
             channel: Of the deliveries.
             until: When to end although more is due; nothing means not before all is sent.
         """
-        transport, most = self._transports[channel], self._threads(channel)
+        transport, most, now = self._transports[channel], self._threads(channel), self._runtime.clock()
         at_once = BATCHES_PER_CLAIM * transport.batch_size
         with self._runtime.database.read() as session:
-            due = claims.waiting(session, channel, now=self._runtime.clock(), limit=at_once * most)
+            due = claims.waiting(session, channel, now=now, limit=at_once * most)
         threads = min(most, -(-due // at_once))
+        if threads < most:
+            # More may become due than these are enough for: the tick then looks once more.
+            until = min(until or now + _FEW_FOR, now + _FEW_FOR)
         return drain_together(
             self._pools[channel], threads, self._runtime, transport, stop=partial(self._ends, until)
         )
@@ -203,6 +210,38 @@ class Engine:
                 return take_lead(session, _LEAD_NAME, owner=self._owner, now=now)
         except IntegrityError:
             return False
+
+
+class Tick:
+    """A look that one thread takes at a time: asked for while it is under way, it is taken once more.
+
+    Not left to APScheduler, which drops what it is asked for while the job runs: what was announced in that moment
+    would wait for the next tick.
+    """
+
+    def __init__(
+        self, name: str, look: Callable[[], object], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take the look, what to call it in the log, and who says that there will be none any more."""
+        self._name, self._look, self._is_over = name, look, is_over
+        self._lock = Lock()
+        self._is_asked = self._is_looking = False
+
+    def __call__(self) -> None:
+        """Look, and look again as long as somebody asked meanwhile; return at once where another thread looks."""
+        with self._lock:
+            self._is_asked = True
+            if self._is_looking:
+                return
+            self._is_looking = True
+        while self._is_due():
+            _guarded(self._name, self._look)
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            due = self._is_asked and not self._is_over()
+            self._is_asked, self._is_looking = False, due
+            return due
 
 
 def _guarded(name: str, tick: Callable[[], object]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +16,7 @@ from maintenance.models import InterventionRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications import jobs
-from notifications.engine import LEAD, Engine, take_lead
+from notifications.engine import LEAD, Engine, Tick, take_lead
 from notifications.models import NoticeRow
 from notifications.retries import State
 from tests.builders import a_phase, a_plan, a_system, at
@@ -104,6 +106,42 @@ def test_what_is_announced_in_this_process_does_not_wait_for_the_next_tick(runti
         announced(session, WORK)
     until(lambda: [parcel.kind for parcel in transport.sent] == ["announcement"])
     engine.stop()
+
+
+def test_announcements_made_while_others_are_told_do_not_wait_for_the_next_tick(runtime: Runtime) -> None:
+    settings = Settings({"TICK_SECONDS": "3600", "SECRET_KEY": "for-tests-only"})
+    transport = ScriptedTransport()
+    engine = Engine(Runtime(settings, runtime.database, runtime.clock), {"email": transport})
+    engine.start()
+    time.sleep(0.5)
+
+    references = {f"W{number}" for number in range(10)}
+    for reference in references:
+        with runtime.database.write() as session:
+            announced(session, a_plan(reference, a_phase(14, 18, "DB")))
+    until(lambda: {parcel.reference for parcel in transport.sent} == references)
+    engine.stop()
+
+
+def test_look_that_is_asked_for_while_it_is_under_way_is_taken_once_more() -> None:
+    begun, may_end, looks = Event(), Event(), []
+
+    def look() -> None:
+        looks.append(1)
+        begun.set()
+        may_end.wait(60)
+
+    tick = Tick("look", look)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(tick)
+        begun.wait(60)
+        tick()  # by this thread, which does not wait
+        tick()
+        assert len(looks) == 1
+        may_end.set()
+        first.result(60)
+
+    assert len(looks) == 2
 
 
 def test_tick_that_fails_is_not_the_last(runtime: Runtime) -> None:

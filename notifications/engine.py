@@ -109,7 +109,7 @@ class Engine:
             ("tell", 0, self._tell),
             *((f"send {channel}", 0, partial(self.send, channel)) for channel in self._transports),
             ("keep up", KEEP_UP_SECONDS, partial(self._leading, jobs.keep_up)),
-            ("watch", ASK_SECONDS, partial(self._leading, jobs.watch)),
+            ("watch", ASK_SECONDS, partial(self._leading, partial(jobs.watch, transports=self._transports))),
             ("escalate", ASK_SECONDS, partial(self._leading, jobs.escalate)),
             ("ask", ASK_SECONDS, partial(self._leading, partial(jobs.ask, transports=self._transports))),
         ]

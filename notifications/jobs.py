@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from maintenance.runtime import Runtime
 from maintenance.scheduling import due_starts, start_due
-from notifications import channels, endpoints, escalating, upkeep
+from notifications import alarms, channels, endpoints, escalating, upkeep
 from notifications.channels.parcels import Transport
 from notifications.fanout import fan_out_due
 from notifications.planning import plan_notices
@@ -88,8 +88,12 @@ def escalate(runtime: Runtime) -> int:
     return escalating.escalate(runtime, runtime.clock())
 
 
-def watch(runtime: Runtime) -> int:
-    """Pause the webhooks and chat rooms that fail for good; return how many."""
+def watch(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
+    """Pause the webhooks and chat rooms that fail for good, and tell the operators of channels that the breaker stopped.
+
+    Return how many were paused.
+    """
+    alarms.raise_alarms(runtime, transports)
     now = runtime.clock()
     with runtime.database.read() as session:
         found = endpoints.failing(session, now)
@@ -112,7 +116,7 @@ def tick(runtime: Runtime, transports: Mapping[str, Transport] | None = None) ->
     notices, deliveries = tell(runtime)
     kept = keep_up(runtime)
     rungs = escalate(runtime)
-    watch(runtime)
+    watch(runtime, ways_out)
     ask(runtime, ways_out)
     tries = send_due(runtime, ways_out)
     return Looked(tuple(started), notices, deliveries, tries, kept, rungs)

@@ -20,12 +20,24 @@ from notifications.situations import one_line
 from notifications.stories import Site, Story
 from notifications.wording import Words, words_for
 
-__all__ = ["Composed", "Entry", "Reader", "Site", "Story", "compose", "compose_sms", "for_operators"]
+__all__ = [
+    "Composed",
+    "Entry",
+    "Reader",
+    "Site",
+    "Story",
+    "alarm",
+    "compose",
+    "compose_sms",
+    "for_operators",
+]
 
 #: An SMS names fewer systems rather than take more parts than this.
 SMS_PARTS = 2
 #: How much of free words an SMS carries.
 SMS_WORDS = 120
+#: How long an SMS to those who run the installation is at most.
+_ALARM_SMS = 300
 _FOLDER = ROOT / "templates" / "messages"
 # Sections that are left out leave more than one.
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -90,6 +102,35 @@ def for_operators(composed: Composed, institutions: Sequence[str], words: Words)
         text=f"{note}\n\n{composed.text}",
         html=_BODY.sub(lambda found: f"{found[0]}<p>{escape(note)}</p>", composed.html, count=1),
         sms=sms_text.fold(f"{mark}: {words.shortlist(institutions, 2)}. {composed.sms}"),
+    )
+
+
+def alarm(channel: str, why: str, site: Site, words: Words) -> Composed:
+    """Return what those who run the installation are told when the breaker has stopped a channel.
+
+    Args:
+        channel: `email`, `sms`, …
+        why: The provider's last words; may be empty.
+        site: The installation.
+        words: Of the language of the message.
+    """
+    subject = words.gettext("%(site)s: the channel %(channel)s is stopped", site=site.name, channel=channel)
+    lines = [
+        words.gettext("Nothing but what is urgent is tried on it until a person lets it go on."),
+        *([words.gettext("The last answer was: %(words)s", words=one_line(why))] if why else []),
+        words.gettext(
+            "When the cause is mended: %(address)s, or `janela deliveries resume %(channel)s`.",
+            address=f"{site.public_url}/deliveries/",
+            channel=channel,
+        ),
+    ]
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in (subject, *lines))
+    return Composed(
+        subject=one_line(subject),
+        text="\n\n".join((subject, *lines)) + "\n",
+        html=f'<!doctype html><html lang="{words.language}"><body>{paragraphs}</body></html>\n',
+        sms=sms_text.fold(sms_text.shorten(one_line(" ".join((f"{subject}.", *lines))), _ALARM_SMS)),
+        calendar=b"",
     )
 
 

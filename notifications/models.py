@@ -320,11 +320,12 @@ class ActRow(Base):
     at: Mapped[datetime]
     #: E-mail of the person, `system`, or `breaker`.
     by: Mapped[str] = mapped_column(String(255))
-    #: paused, resumed, stopped (by the breaker), tested.
+    #: paused, resumed, stopped (by the breaker), told (that it did), tested; again, arrived, lost, taken_back (of a
+    #: delivery); silenced, lifted (of an address).
     kind: Mapped[str] = mapped_column(String(16))
-    #: channel, notice or intervention.
+    #: channel, notice, intervention, delivery or recipient.
     what: Mapped[str] = mapped_column(String(16))
-    #: Name of the channel, public id of the notice, reference.
+    #: Name of the channel, public id of the notice, reference, number of the delivery or of the recipient.
     name: Mapped[str] = mapped_column(String(64))
     words: Mapped[str] = mapped_column(default="")
 

@@ -75,7 +75,7 @@ def note_trouble(session: Session, channel: str, *, words: str, is_config: bool,
     if found.is_stopped and not was.is_stopped:
         row.stopped_at, row.stopped_by = now, BREAKER.name
         _take_back(session, DeliveryRow.channel == channel)
-        _note(session, "stopped", "channel", channel, by=BREAKER, words=words, now=now)
+        note(session, "stopped", "channel", channel, by=BREAKER, words=words, now=now)
         _log.critical("The channel %s is stopped until a person resumes it: %s", channel, words)
     elif found != was:
         _log.error("The channel %s is left alone until %s: %s", channel, found.rests_until, words)
@@ -122,7 +122,7 @@ def pause(session: Session, name: str, *, words: str = "", by: Actor, now: datet
             raise StepRefused("Nothing of the notice %(name)s will be sent any more.", name=name)
         notice.paused_at = now
         _take_back(session, DeliveryRow.notice_id == notice.id)
-    _note(session, "paused", _what(name), name, by=by, words=words, now=now)
+    note(session, "paused", _what(name), name, by=by, words=words, now=now)
 
 
 def resume(session: Session, name: str, *, by: Actor, now: datetime) -> None:
@@ -149,12 +149,12 @@ def resume(session: Session, name: str, *, by: Actor, now: datetime) -> None:
         if notice.paused_at is None:
             raise StepRefused("The notice %(name)s is not paused.", name=name)
         notice.paused_at = None
-    _note(session, "resumed", _what(name), name, by=by, now=now)
+    note(session, "resumed", _what(name), name, by=by, now=now)
 
 
 def note_test(session: Session, reference: str, *, by: Actor, words: str, now: datetime) -> None:
     """Record that a person had a message of an intervention sent to themselves."""
-    _note(session, "tested", "intervention", reference, by=by, words=words, now=now)
+    note(session, "tested", "intervention", reference, by=by, words=words, now=now)
 
 
 def stops(session: Session) -> Sequence[ChannelRow]:
@@ -222,8 +222,9 @@ def _take_back(session: Session, which: ColumnElement[bool]) -> None:
     )
 
 
-def _note(
+def note(
     session: Session, kind: str, what: str, name: str, *, by: Actor, now: datetime, words: str = ""
 ) -> None:
+    """Record an act of a person, or of the breaker; see `ActRow` for the words."""
     session.add(ActRow(at=now, by=by.name, kind=kind, what=what, name=name, words=words))
     session.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from notifications.commands import bounces, deliveries, directory, endpoints, serve, tick
+from notifications.commands import bounces, deciding, deliveries, directory, endpoints, serve, tick
 
 
 def register(cli: click.Group) -> None:
@@ -12,6 +12,7 @@ def register(cli: click.Group) -> None:
     serve.register(cli)
     directory.register(cli)
     deliveries.register(cli)
+    deciding.register(cli)
     bounces.register(cli)
     endpoints.register(cli)
     tick.register(cli)

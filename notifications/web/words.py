@@ -69,6 +69,7 @@ REASON_WORDS = {
     "opt_out": lazy_gettext("asked for no more messages"),
     "complaint": lazy_gettext("complained"),
     "operator": lazy_gettext("taken off by an operator"),
+    "paused": lazy_gettext("paused"),
 }
 #: What an entry of a delivery's history tells of; kinds that are not here show as they are.
 EVENT_WORDS = {
@@ -91,6 +92,13 @@ ACT_WORDS = {
     "stopped": lazy_gettext("Stopped after errors"),
     "resumed": lazy_gettext("Resumed"),
     "tested": lazy_gettext("Tested"),
+    "told": lazy_gettext("Operators told"),
+    "again": lazy_gettext("Sent again"),
+    "arrived": lazy_gettext("Found to have arrived"),
+    "lost": lazy_gettext("Found not to have arrived"),
+    "taken_back": lazy_gettext("Taken back"),
+    "silenced": lazy_gettext("Taken off"),
+    "lifted": lazy_gettext("Gets messages again"),
 }
 NOTICE_STATE_WORDS = {
     "planned": lazy_gettext("Planned"),

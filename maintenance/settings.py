@@ -124,7 +124,7 @@ SETTINGS: tuple[Setting, ...] = (
         "ONCALL",
         "",
         "Addresses and numbers of the operators, separated by spaces: told when nobody of an institution could be "
-        "reached. Empty: the page of deliveries says it alone.",
+        "reached, and when the breaker stops a channel. Empty: the page of deliveries says it alone.",
     ),
     Setting(
         "ENGINE",

@@ -116,6 +116,8 @@ def decide(
         row.receipt_rank = _FINAL_RANK
     row.state, row.lease_owner, row.lease_until = rule.becomes, None, None
     row.finished_at = None if decision is Decision.AGAIN else now
+    # What was said of it before stays in its events.
+    row.outcome, row.failure = words, ""
     _note(session, row, decision, words, by, now)
     return rule.becomes
 

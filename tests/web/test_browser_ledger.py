@@ -8,11 +8,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page
+from sqlalchemy import update
 
 from app import create_app
+from maintenance.lifecycle import Role
 from maintenance.runtime import Runtime
 from notifications.channels.outbox import OutboxTransport, folder
 from notifications.mail import prepare
+from notifications.models import DeliveryRow
 from notifications.reports import Filter, told
 from notifications.retries import FailureClass, State
 from notifications.sending import send_due
@@ -40,6 +43,13 @@ def paths(runtime: Runtime) -> list[str]:
         (OutboxTransport("sms", folder(runtime.settings)), a_text(2)),
     ]:
         list(transport.send([parcel], now=ANNOUNCED_AT))
+    [doubtful] = ledgers.queue(runtime.database, [LONG], now=ANNOUNCED_AT, reference="IN-DOUBT")
+    with runtime.database.write() as session:
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id == doubtful)
+            .values(state=State.NEEDS_REVIEW, finished_at=ANNOUNCED_AT)
+        )
     addresses = [LONG, *ledgers.addresses(4)]
     ledgers.queue(runtime.database, addresses, now=ANNOUNCED_AT, reference=REFERENCE)
     script = {
@@ -58,6 +68,9 @@ def paths(runtime: Runtime) -> list[str]:
         f"/deliveries/notices/{rows[0].notice}",
         f"/deliveries/{rows[1].delivery}",
         "/deliveries/institutions/",
+        "/deliveries/review",
+        f"/deliveries/{doubtful}",
+        "/deliveries/silent",
     ]
 
 
@@ -67,7 +80,7 @@ def page(
 ) -> Iterator[Page]:
     """Give a window of somebody who is signed in; what a mail's frame was kept from is no complaint."""
     app = create_app(runtime)
-    cookie = client_of(app, runtime).get_cookie("janela_session")
+    cookie = client_of(app, runtime, Role.APPROVER).get_cookie("janela_session")
     assert cookie is not None
     address = serve(app)
     # A colour measured while it fades would be neither of the two.

@@ -320,8 +320,7 @@ class ActRow(Base):
     at: Mapped[datetime]
     #: E-mail of the person, `system`, or `breaker`.
     by: Mapped[str] = mapped_column(String(255))
-    #: paused, resumed, stopped (by the breaker), told (that it did), tested; again, arrived, lost, taken_back (of a
-    #: delivery); silenced, lifted (of an address).
+    #: paused, resumed, stopped and told (by the breaker), tested, silenced, lifted, or a `deciding.Decision`.
     kind: Mapped[str] = mapped_column(String(16))
     #: channel, notice, intervention, delivery or recipient.
     what: Mapped[str] = mapped_column(String(16))

@@ -193,6 +193,26 @@ def _repetitions_without_a_doubt(session: Session) -> Iterator[str]:
             yield f"SMS {id_} was sent again without a person's decision"
         if not ambiguities:
             yield f"delivery {id_} was sent again, and nobody doubted it"
+    yield from _texts_repeated_after_a_doubt(session)
+
+
+def _texts_repeated_after_a_doubt(session: Session) -> Iterator[str]:
+    """An SMS that may have left is tried once more only when a person decided so in between."""
+    rows = session.execute(
+        select(DeliveryEventRow.delivery_id, DeliveryEventRow.kind, DeliveryEventRow.state)
+        .join(DeliveryRow, DeliveryRow.id == DeliveryEventRow.delivery_id)
+        .where(DeliveryRow.channel == "sms")
+        .order_by(DeliveryEventRow.delivery_id, DeliveryEventRow.id)
+    )
+    doubted: set[int] = set()
+    for id_, kind, state in rows:
+        if kind == "operator":
+            doubted.discard(id_)
+        elif kind == "attempt":
+            if id_ in doubted:
+                yield f"SMS {id_} was tried again after a doubt, without a person's decision"
+            if state == State.AMBIGUOUS:
+                doubted.add(id_)
 
 
 def _told_instead_without_a_rung(session: Session) -> Iterator[str]:

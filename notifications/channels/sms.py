@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,7 +266,8 @@ def network_failure(error: RequestException) -> FailureClass:
     if isinstance(error, ConnectTimeout):
         return FailureClass.RETRY_SAFE
     if isinstance(error, SSLError):
-        return FailureClass.CONFIG
+        # Any other trouble with the encryption may come when the request is written, the answer being read.
+        return FailureClass.CONFIG if _is_distrust(error) else FailureClass.AMBIGUOUS
     cause = error.args[0] if error.args else None
     if isinstance(error, NoConnection) and isinstance(cause, MaxRetryError):
         # Refused, or no such host: nothing was written.
@@ -275,6 +277,15 @@ def network_failure(error: RequestException) -> FailureClass:
             else FailureClass.AMBIGUOUS
         )
     return FailureClass.AMBIGUOUS
+
+
+def _is_distrust(error: BaseException) -> bool:
+    """Return whether the server's certificate was not trusted: the handshake ended there, before any request."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    # The libraries wrap each other's errors: as an argument, or as the reason.
+    wrapped = [*error.args, getattr(error, "reason", None)]
+    return any(_is_distrust(inner) for inner in wrapped if isinstance(inner, BaseException))
 
 
 def _report(message: Any) -> Report:

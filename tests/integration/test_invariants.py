@@ -191,6 +191,23 @@ def test_sms_sent_again_by_itself_is_found(database: Database) -> None:
     assert_found(database, f"SMS {id_} was sent again without a person's decision")
 
 
+@pytest.mark.parametrize("decided", [False, True])
+def test_second_try_of_an_sms_in_doubt_is_found_unless_a_person_decided_it(
+    database: Database, decided: bool
+) -> None:
+    with database.write() as session:
+        (id_,) = deliveries_of(session, a_notice(session, now=NOW), ["+351910000000"], channel="sms")
+        change(session, [id_], state=State.ACCEPTED, attempts=2, tried_at=NOW, finished_at=NOW, ambiguities=1)
+        happened = [("attempt", State.AMBIGUOUS), ("operator", State.QUEUED), ("attempt", State.ACCEPTED)]
+        session.add_all(
+            an_event(id_, kind, state) for kind, state in happened if decided or kind != "operator"
+        )
+    if decided:
+        assert_sound(database)
+    else:
+        assert_found(database, f"SMS {id_} was tried again after a doubt")
+
+
 def test_delivery_that_is_not_done_is_found(database: Database) -> None:
     ids = sent(database)
     with database.write() as session:

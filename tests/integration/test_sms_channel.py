@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from notifications.channels.sms_codes import CODES, RANKS, meaning
 from notifications.errors import InvalidTransport
 from notifications.retries import FailureClass, State
 from tests.builders_mail import ANNOUNCED_AT, a_text
+from tests.certificates import a_certificate
 from tests.fakes.twilio import AUTH_TOKEN, Answer, TwilioStandIn, refused
 
 NUMBER = "+351910000001"
@@ -141,6 +143,35 @@ def test_nobody_listening_is_safe_to_repeat(tmp_path: Path):
         outcome = send(replace(account, api_url=f"http://127.0.0.1:{taken.getsockname()[1]}"))
 
     assert (outcome.state, outcome.failure) == (State.RETRY_WAIT, FailureClass.RETRY_SAFE)
+
+
+@pytest.mark.parametrize(
+    ("is_trusted", "answer", "failure", "taken"),
+    [
+        (False, Answer(), FailureClass.CONFIG, 0),
+        (True, Answer(garbles=True), FailureClass.AMBIGUOUS, 1),
+        (True, Answer(), None, 1),
+    ],
+    ids=["an untrusted certificate", "an answer that is not encrypted", "a good answer"],
+)
+def test_trouble_with_the_encryption_is_safe_to_repeat_only_before_the_request(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_trusted: bool,
+    answer: Answer,
+    failure: FailureClass | None,
+    taken: int,
+):
+    certificate = a_certificate(tmp_path, "api.example.org", address="127.0.0.1")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    if is_trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with TwilioStandIn({NUMBER: [answer]}, tls=tls) as stand_in:
+        outcome = send(read_account(settings(stand_in, tmp_path)))
+
+    assert outcome.failure is failure, outcome.words
+    assert len(stand_in.messages) == taken
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from maintenance.database import Database
+from maintenance.database import Database, in_brief
 from maintenance.runtime import Runtime
 from notifications import ledger
 from notifications.breaker import DOUBTS_IN_A_ROW
@@ -127,17 +127,23 @@ class _Sender:
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
         if not claims:
             return []
-        outcomes: dict[int, Outcome] = {}
-        words = "The transport gave no answer for it."
         try:
             bodies = _bodies.of(self._runtime.database, {found.message.id for found in claims})
             parcels = [_parcel(found, bodies[found.message.id]) for found in claims]
+        except Exception as error:
+            # Whatever it was, nothing was sent, so nothing is in doubt.
+            _log.exception("The texts of %s deliveries could not be read", len(claims))
+            unsent = Outcome(State.RETRY_WAIT, words=in_brief(error), failure=FailureClass.RETRY_SAFE)
+            return [(found, unsent) for found in claims]
+        outcomes: dict[int, Outcome] = {}
+        words = "The transport gave no answer for it."
+        try:
             for delivery_id, outcome in self._transport.send(parcels, now=now):
                 outcomes[delivery_id] = outcome
         except Exception as error:
             # What has no outcome yet may have left: the transport alone knows how far it came.
             _log.exception("The transport %s failed in mid-batch", self._transport.name)
-            words = f"{type(error).__name__}: {error}"
+            words = in_brief(error)
         doubt = Outcome(State.AMBIGUOUS, words=words, failure=FailureClass.AMBIGUOUS)
         return [(found, outcomes.get(found.id, doubt)) for found in claims]
 

@@ -70,6 +70,10 @@ def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
         raise InvalidTransport(
             "JANELA_SMTP_URL cannot be read; it looks like smtp://user:password@host:587 or smtps://host."
         ) from error
+    if not (relay.user + relay.password).isascii():
+        raise InvalidTransport(
+            "The user and the password in JANELA_SMTP_URL may hold only plain ASCII letters, digits and signs."
+        )
     if options or not relay.host or parts.path.strip("/"):
         raise InvalidTransport(
             "JANELA_SMTP_URL needs a host, and knows only the options starttls, timeout, rate, cafile and pipelining."
@@ -206,7 +210,7 @@ class SmtpTransport:
 
     def _open(
         self, sessions: list[Session], count: int, until: float
-    ) -> OSError | smtplib.SMTPException | None:
+    ) -> OSError | smtplib.SMTPException | UnicodeError | None:
         """Open connections until there are so many, or the time for it is over; return what kept one from opening."""
         began = monotonic()
         while len(sessions) < count:
@@ -216,7 +220,7 @@ class SmtpTransport:
                 return None
             try:
                 sessions.append(within(ends - now, partial(Session, self._relay), too_late=Session.close))
-            except (OSError, smtplib.SMTPException) as error:
+            except (OSError, smtplib.SMTPException, UnicodeError) as error:
                 return error
         return None
 
@@ -226,9 +230,12 @@ def _decided(letters: dict[int, Letter], letter: Letter, outcome: Outcome) -> tu
     return letter.delivery_id, outcome
 
 
-def connect_failure(error: OSError | smtplib.SMTPException) -> tuple[FailureClass, str]:
+def connect_failure(error: OSError | smtplib.SMTPException | UnicodeError) -> tuple[FailureClass, str]:
     """Return the class and the words of an error that came before any mail: nothing was sent."""
     words = f"{type(error).__name__}: {error}"
+    if isinstance(error, UnicodeError):
+        # Its own words would quote a letter of the password.
+        return FailureClass.CONFIG, "host, user or password of the relay hold what no server can be told"
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return _by_code(Stage.LOGIN, error)
     if isinstance(error, smtplib.SMTPResponseException):

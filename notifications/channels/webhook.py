@@ -7,6 +7,7 @@ Source:
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -25,6 +26,8 @@ from notifications.channels.time_limits import within
 from notifications.endpoint_guard import Network, Resolver, Target, read_target, resolve, system_resolver
 from notifications.errors import UnusableAddress
 from notifications.retries import AFTER, FailureClass, State
+
+_log = logging.getLogger(__name__)
 
 #: How long it may take to find a receiver's addresses, to connect to one of them, and for all that follows.
 RESOLVE_SECONDS = 20.0
@@ -67,7 +70,14 @@ class WebhookTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Post each parcel; see `Transport.send`."""
-        known = self._secrets([parcel.recipient for parcel in parcels], now)
+        try:
+            known = self._secrets([parcel.recipient for parcel in parcels], now)
+        except Exception as error:
+            # The database's trouble, and nothing was sent.
+            _log.exception("The secrets of webhooks could not be read")
+            unread = _failed(FailureClass.TRANSIENT, f"Its secret could not be read: {type(error).__name__}.")
+            yield from ((parcel.delivery_id, unread) for parcel in parcels)
+            return
         with ThreadPoolExecutor(len(parcels) or 1, thread_name_prefix="webhook") as pool:
             running = {
                 pool.submit(self._post, parcel, known.get(parcel.recipient, ()), now): parcel

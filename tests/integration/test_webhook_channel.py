@@ -14,6 +14,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifications import endpoints
+from notifications.channels.chat import ChatTransport
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.channels.webhook import WebhookTransport, message_id, outcome_of
 from notifications.endpoint_guard import Network, Resolver, read_networks, system_resolver
@@ -218,6 +219,20 @@ def test_a_name_with_an_address_that_is_closed_is_not_called_at_all(answers: lis
         [outcome] = post(transport, hook).values()
 
     assert outcome.failure is FailureClass.TRANSIENT
+    assert receiver.received == []
+
+
+def test_secrets_that_cannot_be_read_leave_no_doubt_since_nothing_was_sent() -> None:
+    def away(addresses: Collection[str], now: datetime) -> Mapping[str, tuple[str, ...]]:
+        raise OSError("the database is away")
+
+    with Receiver() as receiver:
+        hooks = [a_hook(receiver.url, 1), a_hook(receiver.url, 2)]
+        webhooks = post(WebhookTransport(away, allowed=HERE), *hooks)
+        chats = dict(ChatTransport(away).send(hooks, now=NOW))
+
+    assert [outcome.failure for outcome in webhooks.values()] == [FailureClass.TRANSIENT] * 2
+    assert [outcome.failure for outcome in chats.values()] == [FailureClass.TRANSIENT] * 2
     assert receiver.received == []
 
 

@@ -37,6 +37,8 @@ TIMEOUT_SECONDS = 10
 TOTAL_TIMEOUTS = 4
 #: Longest and shortest time that Twilio may keep a message in its queue (`ValidityPeriod`).
 LONGEST_VALIDITY, SHORTEST_VALIDITY = timedelta(seconds=36000), timedelta(seconds=5)
+#: A slip of Twilio's, or of whoever answers in its place, must not put a message off for good.
+LONGEST_RETRY_AFTER = timedelta(hours=24)
 #: How many messages of a number are looked through for one in doubt.
 _NEWEST = 20
 #: Purpose of the signature in callback addresses.
@@ -298,9 +300,14 @@ def _said(error: TwilioRestException) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Return how long Twilio asks to be left alone, where it says so in seconds."""
+    """Return how long Twilio asks to be left alone, where it says so in seconds; a day at most."""
     seconds = headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
+    if not seconds.isdecimal():
+        return None
+    # Thousands of digits are no number for Python, and what follows from a 429 must not depend on them.
+    return (
+        min(timedelta(seconds=int(seconds)), LONGEST_RETRY_AFTER) if len(seconds) < 9 else LONGEST_RETRY_AFTER
+    )
 
 
 def _failed(failure: FailureClass, said: str, *, retry_after: timedelta | None = None) -> Outcome:

@@ -135,6 +135,25 @@ def test_what_twilio_says_decides_whether_it_may_be_repeated(
     assert outcome.retry_after == (timedelta(seconds=7) if answer.headers else None)
 
 
+@pytest.mark.parametrize(
+    ("asked", "honoured"),
+    [
+        ("86399", timedelta(seconds=86399)),
+        ("31536000", timedelta(hours=24)),
+        ("9" * 5000, timedelta(hours=24)),
+        ("soon", None),
+    ],
+    ids=["seconds", "a year", "5,000 digits", "words"],
+)
+def test_a_wait_that_is_asked_for_is_honoured_up_to_a_day_and_never_makes_a_refusal_doubtful(
+    tmp_path: Path, asked: str, honoured: timedelta | None
+):
+    with TwilioStandIn({NUMBER: [refused(429, 20429, Retry_After=asked)]}) as stand_in:
+        outcome = send(read_account(settings(stand_in, tmp_path)))
+
+    assert (outcome.failure, outcome.retry_after) == (FailureClass.RETRY_SAFE, honoured)
+
+
 def test_nobody_listening_is_safe_to_repeat(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -152,8 +153,9 @@ class TwilioTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
+        began = monotonic()
         for parcel in parcels:
-            yield parcel.delivery_id, self._send(parcel, now)
+            yield parcel.delivery_id, self._send(parcel, lambda: now + timedelta(seconds=monotonic() - began))
 
     def look_up(self, provider_id: str) -> Report | None:
         """Return what Twilio says of a message; see `Inquirer.look_up`."""
@@ -189,13 +191,16 @@ class TwilioTransport:
             http.session.close()
         self._threads.http = self._threads.client = None
 
-    def _send(self, parcel: Parcel, now: datetime) -> Outcome:
-        if parcel.expires_at - now < SHORTEST_VALIDITY:
+    def _send(self, parcel: Parcel, clock: Callable[[], datetime]) -> Outcome:
+        if parcel.expires_at - clock() < SHORTEST_VALIDITY:
             return _failed(FailureClass.EXPIRED, "too late to be of use")
         text = parcel.message.decode()
         if not text.strip():
             return _failed(FailureClass.CONTENT, "no text")
         self._pace.wait(sms_text.count(text).parts)
+        now = clock()
+        if parcel.expires_at - now < SHORTEST_VALIDITY:
+            return _failed(FailureClass.EXPIRED, "too late to be of use: the rate left no time for it")
         _, http = self._client()
         try:
             message = self._ask(

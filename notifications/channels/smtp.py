@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -144,7 +144,8 @@ class SmtpTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
-        until = monotonic() + self._longest_send
+        began = monotonic()
+        until = began + self._longest_send
         letters: dict[int, Letter] = {}
         for parcel in parcels:
             try:
@@ -155,6 +156,13 @@ class SmtpTransport:
                 # A template of another release, say. Nothing was sent, so nothing is in doubt.
                 yield parcel.delivery_id, _failed(FailureClass.CONTENT, f"the mail has a hole for {error}")
         self._pace.wait(len(letters))
+        waited = timedelta(seconds=monotonic() - began)
+        for parcel in parcels:
+            if parcel.delivery_id in letters and parcel.expires_at <= now + waited:
+                too_late = _failed(
+                    FailureClass.EXPIRED, "too late to be of use: the rate left no time for it"
+                )
+                yield _decided(letters, letters[parcel.delivery_id], too_late)
         silences = 0
         while letters and silences < _SILENT_ROUNDS and monotonic() < until:
             # Each connection of a round decides over one letter at least, or proves dead, so this ends.

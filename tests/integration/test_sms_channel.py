@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from maintenance.settings import Settings
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome
 from notifications.channels.sms import Account, TwilioTransport, is_from_twilio, read_account
 from notifications.channels.sms_codes import CODES, RANKS, meaning
@@ -69,8 +70,25 @@ def test_a_text_is_dropped_by_the_carrier_before_it_becomes_useless(stand_in: Tw
     send(account, expires_at=ANNOUNCED_AT + timedelta(minutes=30))
     too_late = send(account, expires_at=ANNOUNCED_AT + timedelta(seconds=4))
 
-    assert [message["form"]["ValidityPeriod"] for message in stand_in.messages] == ["1800"]
+    (validity,) = (int(message["form"]["ValidityPeriod"]) for message in stand_in.messages)
+    assert 1700 < validity <= 1800
     assert (too_late.state, too_late.failure) == (State.EXPIRED, FailureClass.EXPIRED)
+
+
+def test_the_wait_for_a_rate_is_taken_off_what_is_left_of_its_use(stand_in: TwilioStandIn, tmp_path: Path):
+    behind_others = Pace(1, lambda seconds: 0.4)
+    transport = TwilioTransport(read_account(settings(stand_in, tmp_path)), behind_others)
+    in_time, late = (ANNOUNCED_AT + timedelta(seconds=seconds) for seconds in (60, 5.3))
+    outcomes = [
+        outcome
+        for expires_at in (in_time, late)
+        for _, outcome in transport.send([a_text(expires_at=expires_at)], now=ANNOUNCED_AT)
+    ]
+    transport.close()
+
+    assert [outcome.failure for outcome in outcomes] == [None, FailureClass.EXPIRED]
+    (request,) = stand_in.requests
+    assert int(request["ValidityPeriod"]) < 60
 
 
 def test_a_text_without_words_is_refused_and_not_in_doubt(stand_in: TwilioStandIn, tmp_path: Path):

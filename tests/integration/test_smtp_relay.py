@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ def test_a_relay_gets_no_more_a_second_than_it_wants():
 
     assert waited == [2.0, 2.0], "the first ten go at once, the next when two seconds have passed"
     assert read_relay("smtp://h?rate=5").rate == 5
+
+
+def test_a_mail_that_became_useless_while_it_waited_for_the_rate_does_not_leave():
+    behind_others = Pace(1, lambda seconds: 0.4)
+    with SmtpListener() as listener:
+        transport = SmtpTransport(read_relay(listener.url), Envelope("janela@example.org"), behind_others)
+        parcels = [a_parcel(1, expires_at=ANNOUNCED_AT + timedelta(seconds=0.3)), a_parcel(2)]
+        outcomes = dict(transport.send(parcels, now=ANNOUNCED_AT))
+        transport.close()
+
+    assert ends(outcomes) == {1: (State.EXPIRED, FailureClass.EXPIRED), 2: TAKEN}
+    assert [mail.recipient for mail in listener.mails] == ["r2@example.org"]
 
 
 @pytest.mark.parametrize(

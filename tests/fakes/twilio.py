@@ -74,7 +74,7 @@ class Callback:
     def path(self) -> str:
         """Return path and query, as a test client wants them."""
         parts = urlsplit(self.url)
-        return f"{parts.path}?{parts.query}"
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 @dataclass
@@ -161,6 +161,27 @@ class TwilioStandIn:
             "MessageStatus": status,
             "SmsStatus": status,
         } | ({"ErrorCode": str(code)} if code else {})
+        signed = RequestValidator(token).compute_signature(url, form)
+        return Callback(url, form, {"X-Twilio-Signature": signed})
+
+    def inbound(
+        self, url: str, number: str, text: str, *, opt_out_type: str = "", token: str = AUTH_TOKEN
+    ) -> Callback:
+        """Return the signed word that a reader sent us a message; a wrong `token` makes a forgery."""
+        sid = f"SM{2**64:032x}"
+        form = {
+            "AccountSid": ACCOUNT_SID,
+            "ApiVersion": "2010-04-01",
+            "From": number,
+            "To": "+351920000000",
+            "Body": text,
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsMessageSid": sid,
+            "SmsStatus": "received",
+            "NumMedia": "0",
+            "NumSegments": "1",
+        } | ({"OptOutType": opt_out_type} if opt_out_type else {})
         signed = RequestValidator(token).compute_signature(url, form)
         return Callback(url, form, {"X-Twilio-Signature": signed})
 

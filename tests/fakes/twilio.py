@@ -251,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not parts.path.endswith("/Messages.json"):
             sid = parts.path.rpartition("/")[2].removesuffix(".json")
             one = next((m["resource"] for m in self.owner.messages if m["sid"] == sid), None)
+            if one:
+                self.owner.violations += _violations(_resource_schema, one, "look-up")
             self._say(200 if one else 404, json.dumps(one or {"code": 20404, "status": 404}).encode())
             return
         page = {"messages": found, "page": 0, "page_size": 50, "start": 0, "end": len(found),

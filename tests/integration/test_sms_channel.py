@@ -150,6 +150,7 @@ def test_what_twilio_says_decides_whether_it_may_be_repeated(
 
     assert (outcome.state, outcome.failure) == (state, failure)
     assert requests == 1, "the SDK repeats nothing by itself"
+    assert stand_in.violations == []
     assert outcome.retry_after == (timedelta(seconds=7) if answer.headers else None)
 
 
@@ -258,6 +259,26 @@ def test_a_status_means_what_twilio_says_it_does(
     status: str, code: int | None, state: State, failure: FailureClass | None
 ):
     assert meaning(status, code) == (state, failure)
+
+
+def test_what_is_not_as_twilio_describes_it_is_noted_whichever_side_said_it(tmp_path: Path):
+    with TwilioStandIn() as stand_in:
+        account = read_account(settings(stand_in, tmp_path))
+        transport = TwilioTransport(account)
+        dict(transport.send([a_text()], now=ANNOUNCED_AT))
+        (message,) = stand_in.messages
+        assert transport.look_up(message["sid"]) is not None
+        assert stand_in.violations == []
+
+        stand_in.take(message["form"] | {"Colour": "blue"})
+        message["resource"]["status"] = "teleported"
+        transport.look_up(message["sid"])
+        transport.close()
+
+    request, look_up = stand_in.violations
+    assert request.startswith("request: ")
+    assert "Colour" in request
+    assert look_up.startswith("look-up: $.status: 'teleported' is not one of")
 
 
 def test_every_status_of_twilios_description_has_a_rank():

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from maintenance.database import Database, in_brief
 from maintenance.runtime import Runtime
-from notifications import ledger
+from notifications import ledger, second_tries
 from notifications.breaker import DOUBTS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
@@ -190,12 +190,14 @@ def record_receipt(
     failure: FailureClass | None,
     at: datetime,
     detail: Mapping[str, Any] | None = None,
+    more_tries: int = 0,
 ) -> bool:
     """Take a provider's report on a delivery; return whether it brought the delivery forward.
 
     Reports come late, twice and out of order: each is kept as an event, and only one of a higher
     rank than all before changes the row. It also settles a doubt: a message that the provider
-    reports on has left.
+    reports on has left. One that did not arrive for a reason that passes is tried again
+    (`second_tries`); what comes later about the message of before is kept and changes nothing.
 
     Args:
         session: An open write session.
@@ -207,10 +209,12 @@ def record_receipt(
         failure: Its class, when the report is bad.
         at: When it came in.
         detail: What else is worth keeping.
+        more_tries: How many tries may follow the first for such a failure; soft bounces have their own number.
     """
     row = session.get(DeliveryRow, delivery_id, with_for_update=True)
     if row is None:
         return False
+    past = second_tries.past_of(session, delivery_id)
     session.add(
         DeliveryEventRow(
             delivery_id=delivery_id,
@@ -221,12 +225,19 @@ def record_receipt(
             | ({"failure": failure.value} if failure else {}),
         )
     )
-    if rank <= row.receipt_rank:
+    if rank <= row.receipt_rank or second_tries.is_of_before(row, past, provider_id, state):
         return False
-    row.receipt_rank = rank
+    due_at = second_tries.due_again(
+        session, row, past, state=state, failure=failure, more_tries=more_tries, at=at
+    )
     row.provider_id = provider_id or row.provider_id
-    row.state, row.outcome, row.failure = state, words, failure.value if failure else ""
-    row.finished_at, row.lease_owner, row.lease_until = at, None, None
+    row.outcome, row.failure = words, failure.value if failure else ""
+    row.lease_owner, row.lease_until = None, None
+    if due_at is None:
+        row.state, row.receipt_rank, row.finished_at = state, rank, at
+    else:
+        # Of the next message nothing is reported yet.
+        row.state, row.receipt_rank, row.finished_at, row.due_at = State.RETRY_WAIT, -1, None, due_at
     session.flush()
     if state in _SUPPRESSING:
         ledger.suppress(session, delivery_id, reason=_SUPPRESSING[state], now=at)

@@ -13,7 +13,7 @@ from maintenance.web.security import csrf
 from notifications import ledger, sending
 from notifications.channels.signatures import is_signed
 from notifications.channels.sms_answers import Wish, is_number, wish_of
-from notifications.channels.sms_codes import RANKS, meaning, words
+from notifications.channels.sms_codes import RANKS, meaning, more_tries, words
 
 _log = logging.getLogger(__name__)
 
@@ -85,4 +85,5 @@ def _record(delivery_id: int, status: str) -> None:
             failure=failure,
             at=now(),
             detail={"status": status, "code": code},
+            more_tries=more_tries(status, code),
         )

@@ -97,7 +97,8 @@ class Database:
             self.url = _absolute(url)
             if not self.url.startswith("sqlite"):
                 options.update(pool_size=pool_size, max_overflow=pool_size)
-            self.engine = create_engine(self.url, **options)
+            # Addresses and secrets are among the parameters, and errors go into logs and onto pages.
+            self.engine = create_engine(self.url, hide_parameters=True, **options)
         except (ArgumentError, NoSuchModuleError, ImportError):
             # Not the address itself: it may hold a password.
             raise UnusableDatabase(
@@ -108,6 +109,7 @@ class Database:
         # again, which keeps some waiting for long and leaves the file idle in between.
         self._turn: AbstractContextManager[object] = RLock() if self.is_sqlite else nullcontext()
         self._listeners: list[Callable[[], object]] = []
+        _keep_values_out_of_errors(self.engine)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         else:
@@ -168,6 +170,24 @@ def _absolute(url: str) -> str:
     path = ROOT / str(parsed.database)
     Path(path.parent).mkdir(parents=True, exist_ok=True)
     return parsed.set(database=str(path)).render_as_string(hide_password=False)
+
+
+def in_brief(error: BaseException) -> str:
+    """Return an error in a line, for people: its class and its first words, without the statement of a database."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
+
+
+def _keep_values_out_of_errors(engine: Engine) -> None:
+    """Cut what a server says after its first line: it may quote a row, as in `Key (address)=(…) already exists`."""
+
+    @event.listens_for(engine, "handle_error")
+    def shorten(context: Any) -> None:
+        if context.connection is None:
+            return  # Nothing was asked yet: its lines say which addresses were tried.
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None and error.args and isinstance(error.args[0], str):
+                error.args = (error.args[0].partition("\n")[0], *error.args[1:])
 
 
 def _ping_after_rest(engine: Engine) -> None:

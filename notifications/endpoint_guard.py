@@ -48,6 +48,10 @@ _CLOSED_V4 = [
         "168.63.129.16/32",
     )
 ]
+#: Where clouds tell their machines' own secrets to whoever asks on them: closed even within a network of one's own.
+_METADATA = {
+    ipaddress.ip_address(text).packed for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+}
 #: All that IPv6 calls global unicast; what is not in it (::1, fc00::/7, fe80::/10, 64:ff9b::/96, …) is closed.
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 _CLOSED_V6 = [
@@ -163,6 +167,8 @@ def _literal(host: str) -> Address | None:
 def is_open(address: Address, allowed: Sequence[Network] = ()) -> bool:
     """Return whether a webhook may be sent to that address."""
     plain = _plain(address)
+    if plain.packed in _METADATA:
+        return False
     if is_named(plain, allowed):
         return True
     if isinstance(plain, ipaddress.IPv4Address):

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from maintenance.database import in_brief
 from maintenance.runtime import Runtime
 from notifications import overtaking, slices
 from notifications.messages import Composed, compose
@@ -89,7 +90,7 @@ def _go_on(runtime: Runtime, course: _Course) -> int:
         with runtime.database.write() as session:
             notice = session.get_one(NoticeRow, course.notice_id)
             notice.failures += 1
-            notice.problem = f"{type(error).__name__}: {error}"[:2000]
+            notice.problem = in_brief(error)[:2000]
             notice.retry_at = runtime.clock() + retry_delay(notice.failures)
         return 0
 

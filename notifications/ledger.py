@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     insert,
@@ -199,23 +200,49 @@ _SUPPRESSING = {FailureClass.OPT_OUT: "opt_out", FailureClass.RECIPIENT_PERMANEN
 
 
 def suppress(session: Session, delivery_id: int, *, reason: str, now: datetime) -> None:
-    """Note that the address of a delivery gets nothing more on its channel; once noted, the first note stands."""
+    """Note that the address of a delivery gets nothing more on its channel; see `suppress_address`."""
     channel, address = session.execute(
         select(RecipientRow.channel, RecipientRow.address)
         .join(DeliveryRow, DeliveryRow.recipient_id == RecipientRow.id)
         .where(DeliveryRow.id == delivery_id)
     ).one()
+    suppress_address(session, channel, address, reason=reason, now=now)
+
+
+def suppress_address(session: Session, channel: str, address: str, *, reason: str, now: datetime) -> bool:
+    """Note that an address gets nothing more on a channel; return whether that is new.
+
+    Once noted, the first note stands; but a reader's own wish outranks what would run out.
+    """
     row = session.scalar(
         select(SuppressionRow).where(SuppressionRow.channel == channel, SuppressionRow.address == address)
     )
     if row is None:
         row = SuppressionRow(channel=channel, address=address, reason=reason, at=now)
         session.add(row)
-    elif row.expires_at is None or row.expires_at > now:
-        return
+    elif row.expires_at is None or (row.expires_at > now and reason != "opt_out"):
+        return False
     row.reason, row.at = reason, now
     row.expires_at = now + HARD_BOUNCE_LASTS if reason == "hard_bounce" else None
     session.flush()
+    return True
+
+
+def lift_opt_out(session: Session, channel: str, address: str) -> bool:
+    """Let an address whose reader had asked for no more get messages again; return whether that changed anything.
+
+    What else keeps it from getting any stands: the reader knows nothing of that.
+    """
+    lifted = session.scalars(
+        delete(SuppressionRow)
+        .where(
+            SuppressionRow.channel == channel,
+            SuppressionRow.address == address,
+            SuppressionRow.reason == "opt_out",
+        )
+        .returning(SuppressionRow.id)
+    )
+    return bool(lifted.all())
 
 
 def close(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from maintenance.database import Database
+from maintenance.database import Database, in_brief
 from maintenance.events import Event, InterventionAltered, UpdatePublished, VersionPublished
 from maintenance.models import EventDone, EventRow
 from maintenance.queries import event_of, mark_done, plan_of, published, unhandled_events, windows_of
@@ -68,7 +68,7 @@ def _plan_one(database: Database, event_id: int, now: datetime) -> int:
                 problem = EventProblem(event_id=event_id, failures=0)
                 session.add(problem)
             problem.failures += 1
-            problem.problem = f"{type(error).__name__}: {error}"[:2000]
+            problem.problem = in_brief(error)[:2000]
             problem.retry_at = now + retry_delay(problem.failures)
         return 0
 

@@ -13,7 +13,7 @@ from maintenance.runtime import Runtime
 from notifications import sending
 from notifications.channels import inquirer_of
 from notifications.channels.parcels import Inquirer, Report, Transport
-from notifications.channels.sms_codes import RANKS, meaning, words
+from notifications.channels.sms_codes import RANKS, meaning, more_tries, words
 from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow, RecipientRow
 from notifications.retries import State
 
@@ -153,4 +153,5 @@ def _record(session: Session, delivery_id: int, report: Report | None, *, now: d
         failure=failure,
         at=now,
         detail={"status": report.status, "code": report.code, "asked": True},
+        more_tries=more_tries(report.status, report.code),
     )

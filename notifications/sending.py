@@ -17,9 +17,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from maintenance.database import Database
+from maintenance.database import Database, in_brief
 from maintenance.runtime import Runtime
-from notifications import ledger
+from notifications import ledger, second_tries
 from notifications.breaker import DOUBTS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
@@ -127,17 +127,23 @@ class _Sender:
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
         if not claims:
             return []
-        outcomes: dict[int, Outcome] = {}
-        words = "The transport gave no answer for it."
         try:
             bodies = _bodies.of(self._runtime.database, {found.message.id for found in claims})
             parcels = [_parcel(found, bodies[found.message.id]) for found in claims]
+        except Exception as error:
+            # Whatever it was, nothing was sent, so nothing is in doubt.
+            _log.exception("The texts of %s deliveries could not be read", len(claims))
+            unsent = Outcome(State.RETRY_WAIT, words=in_brief(error), failure=FailureClass.RETRY_SAFE)
+            return [(found, unsent) for found in claims]
+        outcomes: dict[int, Outcome] = {}
+        words = "The transport gave no answer for it."
+        try:
             for delivery_id, outcome in self._transport.send(parcels, now=now):
                 outcomes[delivery_id] = outcome
         except Exception as error:
             # What has no outcome yet may have left: the transport alone knows how far it came.
             _log.exception("The transport %s failed in mid-batch", self._transport.name)
-            words = f"{type(error).__name__}: {error}"
+            words = in_brief(error)
         doubt = Outcome(State.AMBIGUOUS, words=words, failure=FailureClass.AMBIGUOUS)
         return [(found, outcomes.get(found.id, doubt)) for found in claims]
 
@@ -184,12 +190,14 @@ def record_receipt(
     failure: FailureClass | None,
     at: datetime,
     detail: Mapping[str, Any] | None = None,
+    more_tries: int = 0,
 ) -> bool:
     """Take a provider's report on a delivery; return whether it brought the delivery forward.
 
     Reports come late, twice and out of order: each is kept as an event, and only one of a higher
     rank than all before changes the row. It also settles a doubt: a message that the provider
-    reports on has left.
+    reports on has left. One that did not arrive for a reason that passes is tried again
+    (`second_tries`); what comes later about the message of before is kept and changes nothing.
 
     Args:
         session: An open write session.
@@ -201,10 +209,12 @@ def record_receipt(
         failure: Its class, when the report is bad.
         at: When it came in.
         detail: What else is worth keeping.
+        more_tries: How many tries may follow the first for such a failure; soft bounces have their own number.
     """
     row = session.get(DeliveryRow, delivery_id, with_for_update=True)
     if row is None:
         return False
+    past = second_tries.past_of(session, delivery_id)
     session.add(
         DeliveryEventRow(
             delivery_id=delivery_id,
@@ -215,12 +225,19 @@ def record_receipt(
             | ({"failure": failure.value} if failure else {}),
         )
     )
-    if rank <= row.receipt_rank:
+    if rank <= row.receipt_rank or second_tries.is_of_before(row, past, provider_id, state):
         return False
-    row.receipt_rank = rank
+    due_at = second_tries.due_again(
+        session, row, past, state=state, failure=failure, more_tries=more_tries, at=at
+    )
     row.provider_id = provider_id or row.provider_id
-    row.state, row.outcome, row.failure = state, words, failure.value if failure else ""
-    row.finished_at, row.lease_owner, row.lease_until = at, None, None
+    row.outcome, row.failure = words, failure.value if failure else ""
+    row.lease_owner, row.lease_until = None, None
+    if due_at is None:
+        row.state, row.receipt_rank, row.finished_at = state, rank, at
+    else:
+        # Of the next message nothing is reported yet.
+        row.state, row.receipt_rank, row.finished_at, row.due_at = State.RETRY_WAIT, -1, None, due_at
     session.flush()
     if state in _SUPPRESSING:
         ledger.suppress(session, delivery_id, reason=_SUPPRESSING[state], now=at)

@@ -24,6 +24,7 @@ from notifications.models import (
 from notifications.queries import has_deliveries
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
+from notifications.second_tries import FINAL_RANK
 from notifications.timetable import NoticeKind
 from notifications.turns import PATIENCE
 
@@ -193,6 +194,32 @@ def _repetitions_without_a_doubt(session: Session) -> Iterator[str]:
             yield f"SMS {id_} was sent again without a person's decision"
         if not ambiguities:
             yield f"delivery {id_} was sent again, and nobody doubted it"
+    yield from _texts_repeated_that_may_have_left(session)
+
+
+def _texts_repeated_that_may_have_left(session: Session) -> Iterator[str]:
+    """An SMS is tried again only when nothing was sent, a person decided so, or the provider could not bring it."""
+    rows = session.execute(
+        select(
+            DeliveryEventRow.delivery_id,
+            DeliveryEventRow.kind,
+            DeliveryEventRow.state,
+            DeliveryEventRow.detail,
+        )
+        .join(DeliveryRow, DeliveryRow.id == DeliveryEventRow.delivery_id)
+        .where(DeliveryRow.channel == "sms")
+        .order_by(DeliveryEventRow.delivery_id, DeliveryEventRow.id)
+    )
+    left: dict[int, str] = {}
+    for id_, kind, state, detail in rows:
+        is_returned = kind == "receipt" and detail.get("failure") and detail.get("rank", 0) >= FINAL_RANK
+        if kind == "operator" or is_returned:
+            left.pop(id_, None)
+        elif kind == "attempt":
+            if id_ in left:
+                yield f"SMS {id_} was tried again after it was {left[id_]}, without a person's decision"
+            if state in (State.ACCEPTED, State.AMBIGUOUS):
+                left[id_] = state
 
 
 def _told_instead_without_a_rung(session: Session) -> Iterator[str]:

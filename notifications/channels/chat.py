@@ -20,6 +20,8 @@ from notifications.channels.webhook import Secrets
 from notifications.errors import InvalidEndpoint
 from notifications.retries import AFTER, FailureClass, State
 
+_log = logging.getLogger(__name__)
+
 #: Services that are chat rooms. Apprise knows a hundred and more, some of which post wherever an address says,
 #: write to this machine's log, or send mail and SMS past the ledger.
 SERVICES = (
@@ -89,7 +91,16 @@ class ChatTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Write each parcel; see `Transport.send`."""
-        known = self._secrets([parcel.recipient for parcel in parcels], now)
+        try:
+            known = self._secrets([parcel.recipient for parcel in parcels], now)
+        except Exception as error:
+            # The database's trouble, and nothing was sent.
+            _log.exception("The addresses of chat rooms could not be read")
+            unread = _failed(
+                FailureClass.TRANSIENT, f"Its address could not be read: {type(error).__name__}."
+            )
+            yield from ((parcel.delivery_id, unread) for parcel in parcels)
+            return
         for parcel in parcels:
             yield parcel.delivery_id, self._write(parcel, known.get(parcel.recipient, ()))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -36,6 +38,8 @@ TIMEOUT_SECONDS = 10
 TOTAL_TIMEOUTS = 4
 #: Longest and shortest time that Twilio may keep a message in its queue (`ValidityPeriod`).
 LONGEST_VALIDITY, SHORTEST_VALIDITY = timedelta(seconds=36000), timedelta(seconds=5)
+#: A slip of Twilio's, or of whoever answers in its place, must not put a message off for good.
+LONGEST_RETRY_AFTER = timedelta(hours=24)
 #: How many messages of a number are looked through for one in doubt.
 _NEWEST = 20
 #: Purpose of the signature in callback addresses.
@@ -149,8 +153,9 @@ class TwilioTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
+        began = monotonic()
         for parcel in parcels:
-            yield parcel.delivery_id, self._send(parcel, now)
+            yield parcel.delivery_id, self._send(parcel, lambda: now + timedelta(seconds=monotonic() - began))
 
     def look_up(self, provider_id: str) -> Report | None:
         """Return what Twilio says of a message; see `Inquirer.look_up`."""
@@ -186,13 +191,16 @@ class TwilioTransport:
             http.session.close()
         self._threads.http = self._threads.client = None
 
-    def _send(self, parcel: Parcel, now: datetime) -> Outcome:
-        if parcel.expires_at - now < SHORTEST_VALIDITY:
+    def _send(self, parcel: Parcel, clock: Callable[[], datetime]) -> Outcome:
+        if parcel.expires_at - clock() < SHORTEST_VALIDITY:
             return _failed(FailureClass.EXPIRED, "too late to be of use")
         text = parcel.message.decode()
         if not text.strip():
             return _failed(FailureClass.CONTENT, "no text")
         self._pace.wait(sms_text.count(text).parts)
+        now = clock()
+        if parcel.expires_at - now < SHORTEST_VALIDITY:
+            return _failed(FailureClass.EXPIRED, "too late to be of use: the rate left no time for it")
         _, http = self._client()
         try:
             message = self._ask(
@@ -265,7 +273,8 @@ def network_failure(error: RequestException) -> FailureClass:
     if isinstance(error, ConnectTimeout):
         return FailureClass.RETRY_SAFE
     if isinstance(error, SSLError):
-        return FailureClass.CONFIG
+        # Any other trouble with the encryption may come when the request is written, the answer being read.
+        return FailureClass.CONFIG if _is_distrust(error) else FailureClass.AMBIGUOUS
     cause = error.args[0] if error.args else None
     if isinstance(error, NoConnection) and isinstance(cause, MaxRetryError):
         # Refused, or no such host: nothing was written.
@@ -275,6 +284,15 @@ def network_failure(error: RequestException) -> FailureClass:
             else FailureClass.AMBIGUOUS
         )
     return FailureClass.AMBIGUOUS
+
+
+def _is_distrust(error: BaseException) -> bool:
+    """Return whether the server's certificate was not trusted: the handshake ended there, before any request."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    # The libraries wrap each other's errors: as an argument, or as the reason.
+    wrapped = [*error.args, getattr(error, "reason", None)]
+    return any(_is_distrust(inner) for inner in wrapped if isinstance(inner, BaseException))
 
 
 def _report(message: Any) -> Report:
@@ -287,9 +305,14 @@ def _said(error: TwilioRestException) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Return how long Twilio asks to be left alone, where it says so in seconds."""
+    """Return how long Twilio asks to be left alone, where it says so in seconds; a day at most."""
     seconds = headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
+    if not seconds.isdecimal():
+        return None
+    # Thousands of digits are no number for Python, and what follows from a 429 must not depend on them.
+    return (
+        min(timedelta(seconds=int(seconds)), LONGEST_RETRY_AFTER) if len(seconds) < 9 else LONGEST_RETRY_AFTER
+    )
 
 
 def _failed(failure: FailureClass, said: str, *, retry_after: timedelta | None = None) -> Outcome:

@@ -51,6 +51,9 @@ CODES: dict[int, tuple[FailureClass, str]] = {
     30450: (FailureClass.CONFIG, "blocked as traffic pumping; see the account's SMS guard"),
 }
 
+#: How many more tries follow when a message that Twilio had taken did not arrive for such a reason; of the others none.
+_MORE_TRIES = {30003: 2, 30008: 1, 30500: 1}
+
 #: Message status → how far along that is; a report of a lower or equal rank changes nothing any more.
 RANKS: dict[str, int] = {
     "accepted": 0,
@@ -98,6 +101,14 @@ def meaning(status: str, code: int | None) -> tuple[State, FailureClass | None]:
         failure = CODES[code][0] if code in CODES else FailureClass.UNKNOWN
         return _AFTER_BAD_END.get(failure, State.UNDELIVERED), failure
     return State.ACCEPTED, None
+
+
+def more_tries(status: str, code: int | None) -> int:
+    """Return how many tries may follow the first when a message ends like that.
+
+    None when a part of it arrived, or when somebody called it off.
+    """
+    return _MORE_TRIES.get(code or 0, 0) if status in ("undelivered", "failed") else 0
 
 
 def words(status: str, code: int | None, more: str = "") -> str:

@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -70,6 +70,10 @@ def read_relay(url: str, *, own_name: str = "localhost") -> Relay:
         raise InvalidTransport(
             "JANELA_SMTP_URL cannot be read; it looks like smtp://user:password@host:587 or smtps://host."
         ) from error
+    if not (relay.user + relay.password).isascii():
+        raise InvalidTransport(
+            "The user and the password in JANELA_SMTP_URL may hold only plain ASCII letters, digits and signs."
+        )
     if options or not relay.host or parts.path.strip("/"):
         raise InvalidTransport(
             "JANELA_SMTP_URL needs a host, and knows only the options starttls, timeout, rate, cafile and pipelining."
@@ -140,7 +144,8 @@ class SmtpTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Send each parcel; see `Transport.send`."""
-        until = monotonic() + self._longest_send
+        began = monotonic()
+        until = began + self._longest_send
         letters: dict[int, Letter] = {}
         for parcel in parcels:
             try:
@@ -151,6 +156,13 @@ class SmtpTransport:
                 # A template of another release, say. Nothing was sent, so nothing is in doubt.
                 yield parcel.delivery_id, _failed(FailureClass.CONTENT, f"the mail has a hole for {error}")
         self._pace.wait(len(letters))
+        waited = timedelta(seconds=monotonic() - began)
+        for parcel in parcels:
+            if parcel.delivery_id in letters and parcel.expires_at <= now + waited:
+                too_late = _failed(
+                    FailureClass.EXPIRED, "too late to be of use: the rate left no time for it"
+                )
+                yield _decided(letters, letters[parcel.delivery_id], too_late)
         silences = 0
         while letters and silences < _SILENT_ROUNDS and monotonic() < until:
             # Each connection of a round decides over one letter at least, or proves dead, so this ends.
@@ -206,7 +218,7 @@ class SmtpTransport:
 
     def _open(
         self, sessions: list[Session], count: int, until: float
-    ) -> OSError | smtplib.SMTPException | None:
+    ) -> OSError | smtplib.SMTPException | UnicodeError | None:
         """Open connections until there are so many, or the time for it is over; return what kept one from opening."""
         began = monotonic()
         while len(sessions) < count:
@@ -216,7 +228,7 @@ class SmtpTransport:
                 return None
             try:
                 sessions.append(within(ends - now, partial(Session, self._relay), too_late=Session.close))
-            except (OSError, smtplib.SMTPException) as error:
+            except (OSError, smtplib.SMTPException, UnicodeError) as error:
                 return error
         return None
 
@@ -226,9 +238,12 @@ def _decided(letters: dict[int, Letter], letter: Letter, outcome: Outcome) -> tu
     return letter.delivery_id, outcome
 
 
-def connect_failure(error: OSError | smtplib.SMTPException) -> tuple[FailureClass, str]:
+def connect_failure(error: OSError | smtplib.SMTPException | UnicodeError) -> tuple[FailureClass, str]:
     """Return the class and the words of an error that came before any mail: nothing was sent."""
     words = f"{type(error).__name__}: {error}"
+    if isinstance(error, UnicodeError):
+        # Its own words would quote a letter of the password.
+        return FailureClass.CONFIG, "host, user or password of the relay hold what no server can be told"
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return _by_code(Stage.LOGIN, error)
     if isinstance(error, smtplib.SMTPResponseException):

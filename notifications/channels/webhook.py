@@ -7,6 +7,7 @@ Source:
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -25,6 +26,8 @@ from notifications.channels.time_limits import within
 from notifications.endpoint_guard import Network, Resolver, Target, read_target, resolve, system_resolver
 from notifications.errors import UnusableAddress
 from notifications.retries import AFTER, FailureClass, State
+
+_log = logging.getLogger(__name__)
 
 #: How long it may take to find a receiver's addresses, to connect to one of them, and for all that follows.
 RESOLVE_SECONDS = 20.0
@@ -67,7 +70,14 @@ class WebhookTransport:
 
     def send(self, parcels: Sequence[Parcel], *, now: datetime) -> Iterator[tuple[int, Outcome]]:
         """Post each parcel; see `Transport.send`."""
-        known = self._secrets([parcel.recipient for parcel in parcels], now)
+        try:
+            known = self._secrets([parcel.recipient for parcel in parcels], now)
+        except Exception as error:
+            # The database's trouble, and nothing was sent.
+            _log.exception("The secrets of webhooks could not be read")
+            unread = _failed(FailureClass.TRANSIENT, f"Its secret could not be read: {type(error).__name__}.")
+            yield from ((parcel.delivery_id, unread) for parcel in parcels)
+            return
         with ThreadPoolExecutor(len(parcels) or 1, thread_name_prefix="webhook") as pool:
             running = {
                 pool.submit(self._post, parcel, known.get(parcel.recipient, ()), now): parcel
@@ -89,12 +99,16 @@ class WebhookTransport:
             status, retry_after = self._exchange(
                 target, addresses, _headers(parcel, secrets, now), parcel.message
             )
+            return outcome_of(status, message_id(parcel), _waiting_time(retry_after, now))
         except UnusableAddress as error:
             # Its name may lead somewhere else tomorrow, and is checked again at every try.
             return _failed(FailureClass.TRANSIENT, str(error))
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _failed(FailureClass.TRANSIENT, _said(error))
-        return outcome_of(status, message_id(parcel), _waiting_time(retry_after, now))
+        except Exception as error:
+            # Whatever a receiver made us stumble over, its neighbours in the batch have nothing to do with it.
+            _log.exception("A webhook failed in an unforeseen way: delivery %s", parcel.delivery_id)
+            return _failed(FailureClass.TRANSIENT, f"Its answer cannot be used: {type(error).__name__}.")
 
     def _exchange(
         self, target: Target, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
@@ -177,11 +191,12 @@ def _headers(parcel: Parcel, secrets: Sequence[str], now: datetime) -> dict[str,
 def _waiting_time(text: str, now: datetime) -> timedelta | None:
     """Return how long a receiver asks to be left alone, in seconds or until a date."""
     if text.isdecimal():
-        wait = timedelta(seconds=min(int(text), LONGEST_RETRY_AFTER.total_seconds()))
+        # More digits than any wait has: thousands of them are no number for Python.
+        wait = timedelta(seconds=int(text)) if len(text) < 9 else LONGEST_RETRY_AFTER
     else:
         try:
-            wait = parsedate_to_datetime(text) - now
-        except (ValueError, TypeError):
+            wait = parsedate_to_datetime(text[:100]) - now
+        except (ValueError, TypeError, OverflowError):
             return None
     return max(timedelta(0), min(wait, LONGEST_RETRY_AFTER))
 

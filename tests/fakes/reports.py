@@ -16,7 +16,8 @@ from tests.fakes.twilio import Callback, TwilioStandIn
 Post = Callable[[Callback], int]
 
 _WAY = ("queued", "sent", "delivered")
-UNREACHABLE = 30003
+#: A carrier that did not answer, which nobody tries again.
+UNREACHABLE = 30410
 
 
 class Reporter:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -48,6 +50,8 @@ class Answer:
     drop: bool = False
     #: Whether it says its first line letter by letter, and never comes to its end.
     drips: bool = False
+    #: Whether it answers in the clear on a connection that is encrypted.
+    garbles: bool = False
     #: What it says instead of JSON.
     body: bytes | None = None
 
@@ -70,7 +74,7 @@ class Callback:
     def path(self) -> str:
         """Return path and query, as a test client wants them."""
         parts = urlsplit(self.url)
-        return f"{parts.path}?{parts.query}"
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 @dataclass
@@ -86,6 +90,8 @@ class TwilioStandIn:
     violations: list[str] = field(default_factory=list)
     #: When it says that it took a message.
     clock: Callable[[], datetime] = lambda: datetime(2019, 11, 28, 10, tzinfo=UTC)
+    #: Encrypts if given.
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
@@ -97,6 +103,10 @@ class TwilioStandIn:
             owner = stand_in
 
         self._server = _Server(("127.0.0.1", 0), Handler)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -112,7 +122,8 @@ class TwilioStandIn:
     @property
     def url(self) -> str:
         """Return what JANELA_TWILIO_API_URL holds."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -153,6 +164,27 @@ class TwilioStandIn:
         signed = RequestValidator(token).compute_signature(url, form)
         return Callback(url, form, {"X-Twilio-Signature": signed})
 
+    def inbound(
+        self, url: str, number: str, text: str, *, opt_out_type: str = "", token: str = AUTH_TOKEN
+    ) -> Callback:
+        """Return the signed word that a reader sent us a message; a wrong `token` makes a forgery."""
+        sid = f"SM{2**64:032x}"
+        form = {
+            "AccountSid": ACCOUNT_SID,
+            "ApiVersion": "2010-04-01",
+            "From": number,
+            "To": "+351920000000",
+            "Body": text,
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsMessageSid": sid,
+            "SmsStatus": "received",
+            "NumMedia": "0",
+            "NumSegments": "1",
+        } | ({"OptOutType": opt_out_type} if opt_out_type else {})
+        signed = RequestValidator(token).compute_signature(url, form)
+        return Callback(url, form, {"X-Twilio-Signature": signed})
+
     def take(self, form: dict[str, str]) -> tuple[Answer, dict[str, Any] | None]:
         """Return the answer whose turn it is, and the message if it is kept."""
         with self._lock:
@@ -176,7 +208,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Pass over callers that are gone, as those are that a test killed."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
@@ -193,6 +225,10 @@ class _Handler(BaseHTTPRequestHandler):
         answer, message = self.owner.take({key: values[0] for key, values in form.items()})
         time.sleep(answer.seconds)
         if answer.drop:
+            self.close_connection = True
+            return
+        if answer.garbles:
+            socket.socket.sendall(self.connection, b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
             self.close_connection = True
             return
         if answer.drips:
@@ -215,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not parts.path.endswith("/Messages.json"):
             sid = parts.path.rpartition("/")[2].removesuffix(".json")
             one = next((m["resource"] for m in self.owner.messages if m["sid"] == sid), None)
+            if one:
+                self.owner.violations += _violations(_resource_schema, one, "look-up")
             self._say(200 if one else 404, json.dumps(one or {"code": 20404, "status": 404}).encode())
             return
         page = {"messages": found, "page": 0, "page_size": 50, "start": 0, "end": len(found),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import cli, create_runtime
 from maintenance import database as module
 from maintenance import schema
 from maintenance.database import Database
 from maintenance.settings import Settings
+from notifications.models import SuppressionRow
+from tests.builders import at
 
 
 def test_connection_that_the_server_closed_while_it_rested_is_replaced(
@@ -85,6 +89,28 @@ def test_command_whose_database_is_away_says_where_it_looked() -> None:
     assert "127.0.0.1" in done.output
     assert "JANELA_DATABASE_URL" in done.output
     assert "secret" not in done.output
+
+
+def test_error_names_no_values_neither_of_ours_nor_of_the_row_that_stands_in_the_way(
+    any_database: Database,
+) -> None:
+    def twice() -> None:
+        with any_database.write() as session:
+            for _ in range(2):
+                session.add(
+                    SuppressionRow(channel="sms", address="+351910000001", reason="opt_out", at=at(8))
+                )
+                session.flush()
+
+    with pytest.raises(IntegrityError) as refused:
+        twice()
+
+    told = "".join(traceback.format_exception(refused.value))
+    assert "suppressions" in told
+    assert "+351910000001" not in told
+    brief = module.in_brief(refused.value)
+    assert brief.startswith("IntegrityError: (")
+    assert "INSERT" not in brief
 
 
 def test_error_that_is_not_the_installations_is_not_hidden(settings: Settings) -> None:

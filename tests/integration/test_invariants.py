@@ -191,6 +191,47 @@ def test_sms_sent_again_by_itself_is_found(database: Database) -> None:
     assert_found(database, f"SMS {id_} was sent again without a person's decision")
 
 
+@pytest.mark.parametrize("first", [State.AMBIGUOUS, State.ACCEPTED])
+@pytest.mark.parametrize(
+    ("kind", "detail", "is_sound"),
+    [
+        ("", {}, False),
+        ("operator", {}, True),
+        ("receipt", {"rank": 4, "failure": "transient"}, True),
+        ("receipt", {"rank": 3}, False),
+        ("receipt", {"rank": 4}, False),
+    ],
+    ids=["nothing between", "a person", "did not arrive", "on its way", "delivered"],
+)
+def test_second_try_of_an_sms_that_may_have_left_is_found_unless_a_person_or_the_provider_allows_it(
+    database: Database, first: State, kind: str, detail: dict[str, Any], is_sound: bool
+) -> None:
+    with database.write() as session:
+        (id_,) = deliveries_of(session, a_notice(session, now=NOW), ["+351910000000"], channel="sms")
+        change(session, [id_], state=State.ACCEPTED, attempts=2, tried_at=NOW, finished_at=NOW, ambiguities=1)
+        session.add(an_event(id_, "attempt", first))
+        session.flush()
+        if kind:
+            session.add(
+                DeliveryEventRow(delivery_id=id_, at=NOW, kind=kind, state=State.RETRY_WAIT, detail=detail)
+            )
+            session.flush()
+        session.add(an_event(id_, "attempt", State.ACCEPTED))
+    if is_sound:
+        assert_sound(database)
+    else:
+        assert_found(database, f"SMS {id_} was tried again after it was {first}")
+
+
+@pytest.mark.parametrize("state", [State.RETRY_WAIT, State.CONFIG_ERROR])
+def test_second_try_of_an_sms_that_surely_did_not_leave_is_none(database: Database, state: State) -> None:
+    with database.write() as session:
+        (id_,) = deliveries_of(session, a_notice(session, now=NOW), ["+351910000000"], channel="sms")
+        change(session, [id_], state=State.ACCEPTED, attempts=2, tried_at=NOW, finished_at=NOW)
+        session.add_all(an_event(id_, "attempt", each) for each in (state, State.ACCEPTED))
+    assert_sound(database)
+
+
 def test_delivery_that_is_not_done_is_found(database: Database) -> None:
     ids = sent(database)
     with database.write() as session:

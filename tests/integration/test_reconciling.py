@@ -18,6 +18,7 @@ from notifications.sending import send_due
 from tests import ledgers
 from tests.conftest import MovedClock
 from tests.fakes.twilio import Answer, TwilioStandIn, refused
+from tests.invariants import assert_sound
 
 NUMBER = "+351910000001"
 #: The provider took it, and its answer was lost.
@@ -124,7 +125,7 @@ def test_a_receipt_that_never_came_is_asked_for(
     through_twilio: Runtime, ways: Mapping[str, Transport], stand_in: TwilioStandIn, clock: MovedClock
 ):
     delivery_id = tell(through_twilio, ways, clock)
-    stand_in.messages[0]["resource"].update(status="undelivered", error_code=30003)
+    stand_in.messages[0]["resource"].update(status="undelivered", error_code=30005)
     clock.move_on(minutes=10)
     assert ask_providers(through_twilio, ways) == 0, "most receipts come by themselves"
 
@@ -132,7 +133,32 @@ def test_a_receipt_that_never_came_is_asked_for(
 
     assert ask_providers(through_twilio, ways) == 1
     row = ledgers.delivery(through_twilio.database, delivery_id)
-    assert (row.state, row.outcome) == ("undelivered", "undelivered 30003: handset off or out of reach")
+    assert (row.state, row.outcome) == ("failed_permanent", "undelivered 30005: number unknown")
+
+
+def test_a_message_that_did_not_arrive_goes_out_again_also_when_the_provider_had_to_be_asked(
+    through_twilio: Runtime, ways: Mapping[str, Transport], stand_in: TwilioStandIn, clock: MovedClock
+):
+    stand_in.clock = clock
+    delivery_id = tell(through_twilio, ways, clock)
+    stand_in.messages[0]["resource"].update(status="undelivered", error_code=30003)
+    clock.move_on(minutes=21)
+    ask_providers(through_twilio, ways)
+    assert state_of(through_twilio, delivery_id) is State.RETRY_WAIT
+
+    # The answer to the second is lost, and the first is not taken for it.
+    stand_in.answer_next(NUMBER, LOST_ANSWER)
+    clock.move_on(minutes=10)
+    send_due(through_twilio, ways)
+    assert state_of(through_twilio, delivery_id) is State.AMBIGUOUS
+    stand_in.messages[1]["resource"]["status"] = "delivered"
+    clock.move_on(minutes=2)
+    ask_providers(through_twilio, ways)
+
+    row = ledgers.delivery(through_twilio.database, delivery_id)
+    assert (row.state, row.provider_id) == ("delivered", stand_in.messages[1]["sid"])
+    assert len(stand_in.messages) == 2
+    assert_sound(through_twilio.database)
 
 
 def test_nobody_is_asked_twice_within_a_short_time_nor_for_ever(

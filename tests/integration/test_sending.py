@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from maintenance.database import Database
 from maintenance.runtime import Runtime
@@ -240,6 +243,36 @@ def test_transport_that_breaks_leaves_the_rest_of_its_batch_ambiguous(installati
 
     assert states(installation.database, ids) == [S.ACCEPTED] * 3 + [S.AMBIGUOUS] * 7 + [S.ACCEPTED] * 2
     assert delivery(installation.database, ids[5]).ambiguities == 1
+
+
+@contextmanager
+def texts_unreadable(database: Database) -> Iterator[None]:
+    """Have the database fail wherever the text of a message is asked for."""
+
+    def fail(connection, cursor, statement, *_):
+        if "messages.body" in statement:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(database.engine, "before_cursor_execute", fail)
+    yield
+    event.remove(database.engine, "before_cursor_execute", fail)
+
+
+def test_text_that_could_not_be_read_leaves_no_doubt_and_goes_out_later(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    [id_] = queue(installation.database, ["+351000000001"], now=clock.now, channel="sms")
+    transport = ScriptedTransport(channel="sms", batch_size=1)
+    with texts_unreadable(installation.database):
+        drain(installation, transport)
+
+    row = delivery(installation.database, id_)
+    assert (row.state, row.failure, row.ambiguities) == (S.RETRY_WAIT, "retry_safe", 0)
+    assert "disk I/O error" in row.outcome
+    assert transport.sent == []
+    clock.move_on(minutes=1)
+    drain(installation, transport)
+    assert states(installation.database, [id_]) == [S.ACCEPTED]
 
 
 def test_lease_that_ran_out_before_sending_began_is_queued_again(

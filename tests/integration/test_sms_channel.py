@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from maintenance.settings import Settings
+from notifications.channels.pace import Pace
 from notifications.channels.parcels import Outcome
 from notifications.channels.sms import Account, TwilioTransport, is_from_twilio, read_account
 from notifications.channels.sms_codes import CODES, RANKS, meaning
 from notifications.errors import InvalidTransport
 from notifications.retries import FailureClass, State
 from tests.builders_mail import ANNOUNCED_AT, a_text
+from tests.certificates import a_certificate
 from tests.fakes.twilio import AUTH_TOKEN, Answer, TwilioStandIn, refused
 
 NUMBER = "+351910000001"
@@ -67,8 +70,25 @@ def test_a_text_is_dropped_by_the_carrier_before_it_becomes_useless(stand_in: Tw
     send(account, expires_at=ANNOUNCED_AT + timedelta(minutes=30))
     too_late = send(account, expires_at=ANNOUNCED_AT + timedelta(seconds=4))
 
-    assert [message["form"]["ValidityPeriod"] for message in stand_in.messages] == ["1800"]
+    (validity,) = (int(message["form"]["ValidityPeriod"]) for message in stand_in.messages)
+    assert 1700 < validity <= 1800
     assert (too_late.state, too_late.failure) == (State.EXPIRED, FailureClass.EXPIRED)
+
+
+def test_the_wait_for_a_rate_is_taken_off_what_is_left_of_its_use(stand_in: TwilioStandIn, tmp_path: Path):
+    behind_others = Pace(1, lambda seconds: 0.4)
+    transport = TwilioTransport(read_account(settings(stand_in, tmp_path)), behind_others)
+    in_time, late = (ANNOUNCED_AT + timedelta(seconds=seconds) for seconds in (60, 5.3))
+    outcomes = [
+        outcome
+        for expires_at in (in_time, late)
+        for _, outcome in transport.send([a_text(expires_at=expires_at)], now=ANNOUNCED_AT)
+    ]
+    transport.close()
+
+    assert [outcome.failure for outcome in outcomes] == [None, FailureClass.EXPIRED]
+    (request,) = stand_in.requests
+    assert int(request["ValidityPeriod"]) < 60
 
 
 def test_a_text_without_words_is_refused_and_not_in_doubt(stand_in: TwilioStandIn, tmp_path: Path):
@@ -130,7 +150,27 @@ def test_what_twilio_says_decides_whether_it_may_be_repeated(
 
     assert (outcome.state, outcome.failure) == (state, failure)
     assert requests == 1, "the SDK repeats nothing by itself"
+    assert stand_in.violations == []
     assert outcome.retry_after == (timedelta(seconds=7) if answer.headers else None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "honoured"),
+    [
+        ("86399", timedelta(seconds=86399)),
+        ("31536000", timedelta(hours=24)),
+        ("9" * 5000, timedelta(hours=24)),
+        ("soon", None),
+    ],
+    ids=["seconds", "a year", "5,000 digits", "words"],
+)
+def test_a_wait_that_is_asked_for_is_honoured_up_to_a_day_and_never_makes_a_refusal_doubtful(
+    tmp_path: Path, asked: str, honoured: timedelta | None
+):
+    with TwilioStandIn({NUMBER: [refused(429, 20429, Retry_After=asked)]}) as stand_in:
+        outcome = send(read_account(settings(stand_in, tmp_path)))
+
+    assert (outcome.failure, outcome.retry_after) == (FailureClass.RETRY_SAFE, honoured)
 
 
 def test_nobody_listening_is_safe_to_repeat(tmp_path: Path):
@@ -141,6 +181,35 @@ def test_nobody_listening_is_safe_to_repeat(tmp_path: Path):
         outcome = send(replace(account, api_url=f"http://127.0.0.1:{taken.getsockname()[1]}"))
 
     assert (outcome.state, outcome.failure) == (State.RETRY_WAIT, FailureClass.RETRY_SAFE)
+
+
+@pytest.mark.parametrize(
+    ("is_trusted", "answer", "failure", "taken"),
+    [
+        (False, Answer(), FailureClass.CONFIG, 0),
+        (True, Answer(garbles=True), FailureClass.AMBIGUOUS, 1),
+        (True, Answer(), None, 1),
+    ],
+    ids=["an untrusted certificate", "an answer that is not encrypted", "a good answer"],
+)
+def test_trouble_with_the_encryption_is_safe_to_repeat_only_before_the_request(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_trusted: bool,
+    answer: Answer,
+    failure: FailureClass | None,
+    taken: int,
+):
+    certificate = a_certificate(tmp_path, "api.example.org", address="127.0.0.1")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    if is_trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with TwilioStandIn({NUMBER: [answer]}, tls=tls) as stand_in:
+        outcome = send(read_account(settings(stand_in, tmp_path)))
+
+    assert outcome.failure is failure, outcome.words
+    assert len(stand_in.messages) == taken
 
 
 @pytest.mark.parametrize(
@@ -190,6 +259,26 @@ def test_a_status_means_what_twilio_says_it_does(
     status: str, code: int | None, state: State, failure: FailureClass | None
 ):
     assert meaning(status, code) == (state, failure)
+
+
+def test_what_is_not_as_twilio_describes_it_is_noted_whichever_side_said_it(tmp_path: Path):
+    with TwilioStandIn() as stand_in:
+        account = read_account(settings(stand_in, tmp_path))
+        transport = TwilioTransport(account)
+        dict(transport.send([a_text()], now=ANNOUNCED_AT))
+        (message,) = stand_in.messages
+        assert transport.look_up(message["sid"]) is not None
+        assert stand_in.violations == []
+
+        stand_in.take(message["form"] | {"Colour": "blue"})
+        message["resource"]["status"] = "teleported"
+        transport.look_up(message["sid"])
+        transport.close()
+
+    request, look_up = stand_in.violations
+    assert request.startswith("request: ")
+    assert "Colour" in request
+    assert look_up.startswith("look-up: $.status: 'teleported' is not one of")
 
 
 def test_every_status_of_twilios_description_has_a_rank():

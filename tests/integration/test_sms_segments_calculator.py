@@ -29,6 +29,9 @@ WORDS = {
     "en": "Maintenance: the database will be down from 22:00 to 23:30 – sorry… “PEM” [degraded] {notice} ^ | ~ \\ €20",
     "de": "Wartung der Datenbank von 22:00 bis 23:30 Uhr: Größe, Übergänge, äußerst kurze Störung „PEM“ § ß Ä Ö Ü",
     "pl": "Prace serwisowe: usługa będzie niedostępna od 22:00 do 23:30, źdźbło, łączność, święto, ćma ż ó ń ę",
+    "fr": "Intervention prévue de 22:00 à 23:30 : base de données indisponible, dès l’arrêt – Œuvre, où ça, ï ê ô û ë « PEM » É",
+    "nl": "Gepland onderhoud van 22:00 tot 23:30: databank onbereikbaar, één storing, geïnformeerde patiënten, coördinatie ’s nachts €",
+    "nb": "Planlagt vedlikehold fra 22:00 til 23:30: databasen er nede, vær så god, på ny påloggingsfeil, «PEM» Ø Å Æ ø å æ – òg",
     "el": "Συντήρηση της βάσης δεδομένων από 22:00 έως 23:30: ΔΙΑΚΟΠΗ ΓΙΑ ΟΛΟΥΣ Ψ Ω Φ Θ Λ Ξ Π Σ 🔧 𝄞",
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from notifications.channels.pace import Pace
-from notifications.channels.smtp import read_relay
+from notifications.channels.smtp import Envelope, SmtpTransport, read_relay
 from notifications.errors import InvalidTransport
 from notifications.retries import FailureClass, State
 from tests.builders_mail import ANNOUNCED_AT, a_parcel
@@ -100,6 +102,18 @@ def test_a_relay_gets_no_more_a_second_than_it_wants():
     assert read_relay("smtp://h?rate=5").rate == 5
 
 
+def test_a_mail_that_became_useless_while_it_waited_for_the_rate_does_not_leave():
+    behind_others = Pace(1, lambda seconds: 0.4)
+    with SmtpListener() as listener:
+        transport = SmtpTransport(read_relay(listener.url), Envelope("janela@example.org"), behind_others)
+        parcels = [a_parcel(1, expires_at=ANNOUNCED_AT + timedelta(seconds=0.3)), a_parcel(2)]
+        outcomes = dict(transport.send(parcels, now=ANNOUNCED_AT))
+        transport.close()
+
+    assert ends(outcomes) == {1: (State.EXPIRED, FailureClass.EXPIRED), 2: TAKEN}
+    assert [mail.recipient for mail in listener.mails] == ["r2@example.org"]
+
+
 @pytest.mark.parametrize(
     ("url", "host", "port", "tls"),
     [
@@ -118,10 +132,26 @@ def test_the_relay_is_read_from_its_address(url: str, host: str, port: int, tls:
 @pytest.mark.parametrize(
     "url",
     ["relay.example.org", "http://relay", "smtp://", "smtp://h:x", "smtp://h?tls=off", "smtps://h?starttls=off",
-     "smtp://u:s3cret@h:99999", "smtp://h/path", "smtp://h?timeout=soon"],
+     "smtp://u:s3cret@h:99999", "smtp://h/path", "smtp://h?timeout=soon", "smtp://u:s3cretà@h",
+     "smtp://u:s3cret%C3%A0@h", "smtp://ü:s3cret@h"],
 )  # fmt: skip
 def test_a_relay_that_cannot_be_read_is_refused_without_showing_the_password(url: str):
     with pytest.raises(InvalidTransport) as caught:
         read_relay(url)
 
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"host": "relay..example.org"}, {"password": "s3cretà"}])
+def test_what_no_server_can_be_told_is_our_own_fault_and_leaves_no_doubt(
+    certificate: Path, change: dict[str, str]
+):
+    with SmtpListener(tls=server_side(certificate), require_tls=True, login=("u", "p")) as listener:
+        relay = read_relay(f"smtp://u:p@127.0.0.1:{listener.port}?cafile={certificate}")
+        transport = SmtpTransport(replace(relay, **change), Envelope("janela@example.org"))
+        outcomes = send(transport, 1, 2)
+        transport.close()
+
+    assert set(ends(outcomes).values()) == {(State.CONFIG_ERROR, FailureClass.CONFIG)}
+    assert "s3cret" not in outcomes[1].words
+    assert listener.mails == []

@@ -14,6 +14,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifications import endpoints
+from notifications.channels import webhook
+from notifications.channels.chat import ChatTransport
 from notifications.channels.parcels import Outcome, Parcel
 from notifications.channels.webhook import WebhookTransport, message_id, outcome_of
 from notifications.endpoint_guard import Network, Resolver, read_networks, system_resolver
@@ -130,18 +132,60 @@ def test_what_an_answer_means(status: int, state: State, failure: FailureClass |
             timedelta(minutes=2),
         ),
         ("31536000", timedelta(hours=1)),
+        ("9" * 5000, timedelta(hours=1)),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", timedelta(hours=1)),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        (f"Fri, 31 Dec 2100 23:59:59 +{'9' * 40}", None),
         (format_datetime(NOW - timedelta(days=1), usegmt=True), timedelta(0)),
         ("soon", None),
         ("-5", None),
         ("", None),
     ],
-    ids=["seconds", "date", "a year", "past", "words", "negative", "nothing"],
+    ids=[
+        "seconds",
+        "date",
+        "a year",
+        "5,000 digits",
+        "last day",
+        "no year",
+        "no zone",
+        "past",
+        "words",
+        "negative",
+        "nothing",
+    ],
 )
 def test_a_wait_that_is_asked_for_is_honoured_up_to_an_hour(asked: str, honoured: timedelta | None) -> None:
     with Receiver([Answer(429, {"Retry-After": asked})]) as receiver:
         [outcome] = post(a_transport(), a_hook(receiver.url), now=NOW.replace(microsecond=0)).values()
 
     assert outcome.retry_after == honoured
+
+
+def nine_good_and_a_bad(asked: str) -> dict[int, Outcome]:
+    """Return what came of a batch whose fourth receiver asks for that wait."""
+    with Receiver([Answer(503, {"Retry-After": asked})]) as bad, Receiver() as good:
+        hooks = [a_hook(bad.url if id_ == 4 else good.url, id_) for id_ in range(1, 11)]
+        outcomes = post(a_transport(), *hooks)
+    taken = {id_ for id_, outcome in outcomes.items() if outcome.state is State.ACCEPTED}
+    assert taken == {1, 2, 3, 5, 6, 7, 8, 9, 10}
+    return outcomes
+
+
+@pytest.mark.parametrize("asked", ["9" * 5000, "Mon, 01 Jan 0001 00:00:00 +2359"], ids=["digits", "date"])
+def test_a_receiver_that_asks_for_an_absurd_wait_spoils_no_outcome_of_its_neighbours(asked: str) -> None:
+    assert nine_good_and_a_bad(asked)[4].failure is FailureClass.TRANSIENT
+
+
+def test_a_receiver_over_which_the_code_stumbles_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(text: str, now: datetime) -> timedelta | None:
+        return timedelta(seconds=int(text) / 0) if text else None
+
+    monkeypatch.setattr(webhook, "_waiting_time", stumble)
+    bad = nine_good_and_a_bad("7")[4]
+
+    assert bad.failure is FailureClass.TRANSIENT
+    assert "ZeroDivisionError" in bad.words
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -218,6 +262,20 @@ def test_a_name_with_an_address_that_is_closed_is_not_called_at_all(answers: lis
         [outcome] = post(transport, hook).values()
 
     assert outcome.failure is FailureClass.TRANSIENT
+    assert receiver.received == []
+
+
+def test_secrets_that_cannot_be_read_leave_no_doubt_since_nothing_was_sent() -> None:
+    def away(addresses: Collection[str], now: datetime) -> Mapping[str, tuple[str, ...]]:
+        raise OSError("the database is away")
+
+    with Receiver() as receiver:
+        hooks = [a_hook(receiver.url, 1), a_hook(receiver.url, 2)]
+        webhooks = post(WebhookTransport(away, allowed=HERE), *hooks)
+        chats = dict(ChatTransport(away).send(hooks, now=NOW))
+
+    assert [outcome.failure for outcome in webhooks.values()] == [FailureClass.TRANSIENT] * 2
+    assert [outcome.failure for outcome in chats.values()] == [FailureClass.TRANSIENT] * 2
     assert receiver.received == []
 
 

@@ -93,6 +93,13 @@ def test_an_address_on_the_internet_is_open(text: str) -> None:
         ("::1", "127.0.0.0/8", False),
         ("fd12::9", "fd00::/8", True),
         ("169.254.169.254", "10.0.0.0/8", False),
+        ("169.254.1.1", "169.254.0.0/16", True),
+        ("169.254.169.254", "169.254.0.0/16", False),
+        ("169.254.169.254", "169.254.169.254/32", False),
+        ("::ffff:169.254.169.254", "0.0.0.0/0 ::/0", False),
+        ("fd00:ec2::254", "fd00::/8", False),
+        ("fd00:ec2::254%eth0", "fd00::/8", False),
+        ("100.100.100.200", "100.64.0.0/10", False),
     ],
 )
 def test_the_setting_opens_the_networks_it_names_and_no_other(text: str, allow: str, expected: bool) -> None:

@@ -30,7 +30,7 @@ def test_a_batch_travels_on_one_connection_and_says_under_what_name_it_is_kept(p
         (refuse("mail", "553 5.7.1 not your sender"), State.CONFIG_ERROR, FailureClass.CONFIG),
         (refuse("rcpt", "450 4.2.0 greylisted"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("rcpt", "550 5.1.1 no such user"), State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT),
-        (refuse("rcpt", "554 5.7.1 relay access denied"), State.CONFIG_ERROR, FailureClass.CONFIG),
+        (refuse("rcpt", "554 5.7.1 relay access denied"), State.RETRY_WAIT, FailureClass.REFUSED),
         (refuse("data", "451 4.3.0 later"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("end", "452 4.3.1 disk full"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("end", "554 5.6.0 not readable"), State.FAILED_PERMANENT, FailureClass.CONTENT),

@@ -7,10 +7,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from notifications import sending
-from notifications.bounces import Bounce, read_bounce
+from notifications.bounces import Bounce, Fate, read_bounce
 from notifications.channels.signatures import BOUNCE, is_signed
 from notifications.channels.smtp_replies import Reply, Stage, classify
-from notifications.models import DeliveryRow, NoticeRow
+from notifications.errors import UnusableAddress
+from notifications.mail import wire_address
+from notifications.models import DeliveryRow, NoticeRow, RecipientRow
 from notifications.retries import FailureClass, State
 
 #: How far along each action is; a failure is as final as an arrival.
@@ -29,26 +31,28 @@ def take_bounce(session: Session, raw: bytes, *, key: str, now: datetime) -> str
     bounce = read_bounce(raw)
     if bounce is None:
         return "no report about a mail of ours; nothing changed"
-    if not _is_ours(session, bounce, key):
+    row = session.get(DeliveryRow, bounce.delivery_id)
+    if row is None or not _is_ours(session, row, bounce, key):
         return f"not to be believed: no proof that it is about delivery {bounce.delivery_id}; nothing changed"
-    state, failure = _meaning(bounce)
+    own = _own_address(session, row)
+    fate = bounce.worst(own)
+    state, failure = _meaning(fate, is_own=fate.is_about(own))
     moved = sending.record_receipt(
         session,
         bounce.delivery_id,
         provider_id="",
         state=state,
-        rank=_RANKS[bounce.action],
-        words=f"{bounce.action} {bounce.words or bounce.status}".strip(),
+        rank=_RANKS[fate.action],
+        words=f"{fate.action} {fate.words or fate.status}".strip(),
         failure=failure,
         at=now,
-        detail={"action": bounce.action, "status": bounce.status},
+        detail={"action": fate.action, "status": fate.status},
     )
     return f"delivery {bounce.delivery_id}: {state.value}" + ("" if moved else " (known already)")
 
 
-def _is_ours(session: Session, bounce: Bounce, key: str) -> bool:
-    row = session.get(DeliveryRow, bounce.delivery_id)
-    if row is None or row.channel != "email":
+def _is_ours(session: Session, row: DeliveryRow, bounce: Bounce, key: str) -> bool:
+    if row.channel != "email":
         return False
     if bounce.signature:
         return is_signed(bounce.signature, key, BOUNCE, bounce.delivery_id)
@@ -56,13 +60,28 @@ def _is_ours(session: Session, bounce: Bounce, key: str) -> bool:
     return session.get_one(NoticeRow, row.notice_id).public_id == bounce.notice
 
 
-def _meaning(bounce: Bounce) -> tuple[State, FailureClass | None]:
-    """Return what follows; only a mailbox that does not exist is held against the address."""
-    if bounce.action == "delivered":
+def _own_address(session: Session, row: DeliveryRow) -> str:
+    """Return the address of a delivery as it travels, in lower case."""
+    address = session.get_one(RecipientRow, row.recipient_id).address
+    try:
+        return wire_address(address).lower()
+    except UnusableAddress:
+        # Nothing was sent to it: a report can only be made up, or about somebody else.
+        return address.lower()
+
+
+def _meaning(fate: Fate, *, is_own: bool) -> tuple[State, FailureClass | None]:
+    """Return what follows; only a mailbox that does not exist is held against the address.
+
+    `is_own`: whether the report is about the address that we wrote to. Where that one forwards to may be gone
+    without its being so.
+    """
+    if fate.action == "delivered":
         return State.DELIVERED, None
-    if bounce.action != "failed":
+    if fate.action != "failed":
         return State.ACCEPTED, None
-    code = int(bounce.status[:1] + "50") if bounce.status else 550
-    failure = classify(Reply(Stage.RCPT, code, f"{bounce.status} {bounce.words}"))
-    hard = failure is FailureClass.RECIPIENT_PERMANENT and bool(bounce.status)
-    return (State.BOUNCED_HARD if hard else State.BOUNCED_SOFT), failure
+    code = int(fate.status[:1] + "50") if fate.status else 550
+    failure = classify(Reply(Stage.RCPT, code, fate.status))
+    if failure is not FailureClass.RECIPIENT_PERMANENT:
+        return State.BOUNCED_SOFT, failure
+    return (State.BOUNCED_HARD, failure) if is_own else (State.BOUNCED_SOFT, FailureClass.REFUSED)

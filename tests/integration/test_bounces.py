@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from maintenance.database import Database
 from maintenance.runtime import Runtime
-from maintenance.settings import ROOT, secret_key
+from maintenance.settings import ROOT, Settings, secret_key
 from notifications.bounces import read_bounce
 from notifications.bouncing import take_bounce
 from notifications.channels.signatures import BOUNCE, signature
@@ -27,11 +28,11 @@ def a_report(
     *recipients: tuple[str, str, str],
     message_id: str = "<other@example.org>",
     headers_only: bool = True,
+    about: str = "Final-Recipient: rfc822; ana@example.org\r\n",
 ) -> bytes:
     """Return a delivery status notification as Postfix writes it."""
     blocks = ["Reporting-MTA: dns; relay.example.org\r\n"] + [
-        f"Final-Recipient: rfc822; ana@example.org\r\nAction: {action}\r\nStatus: {status}\r\n"
-        f"Diagnostic-Code: {diagnostic}\r\n"
+        f"{about}Action: {action}\r\nStatus: {status}\r\nDiagnostic-Code: {diagnostic}\r\n"
         for action, status, diagnostic in recipients
     ]
     original = f"From: Janela <janela@example.org>\r\nMessage-ID: {message_id}\r\nSubject: Aviso\r\n\r\n"
@@ -72,6 +73,13 @@ def take(runtime: Runtime, raw: bytes) -> str:
         # Policy: our sender or text, never the person's fault.
         (("failed", "5.7.1", "smtp; 550 5.7.1 looks like spam"), State.BOUNCED_SOFT),
         (("failed", "4.4.1", "X-Postfix; connection timed out"), State.BOUNCED_SOFT),
+        # Routing: the domain may be back tomorrow.
+        (("failed", "5.4.4", "X-Postfix; Host or domain name not found"), State.BOUNCED_SOFT),
+        (("failed", "5.1.0", "smtp; 550 rejected"), State.BOUNCED_SOFT),
+        (("failed", "5.2.0", "smtp; 550 no"), State.BOUNCED_SOFT),
+        (("failed", "5.2.1", "smtp; 550 disabled"), State.BOUNCED_HARD),
+        # RFC 3464 allows comments.
+        (("Failed (for (good) reasons)", "5.1.1 (no such user)", "smtp; 550"), State.BOUNCED_HARD),
         # Without a status nothing is held against the address.
         (("failed", "", ""), State.BOUNCED_SOFT),
         (("delayed", "4.4.1", "X-Postfix; connection timed out"), State.ACCEPTED),
@@ -85,6 +93,59 @@ def test_what_came_back_decides_what_becomes_of_the_delivery(
     take(runtime, a_report(return_address(runtime, delivery), recipient))
 
     assert ledgers.states(runtime.database, [delivery]) == [state]
+
+
+@pytest.mark.parametrize(
+    ("about", "state"),
+    [
+        ("Final-Recipient: RFC822; Ana@Example.ORG\r\n", State.BOUNCED_HARD),
+        ("Final-Recipient: rfc822;<ana@example.org> (Ana)\r\n", State.BOUNCED_HARD),
+        # A server that rewrote the address says what it was before.
+        (
+            "Original-Recipient: rfc822; ana@example.org\r\nFinal-Recipient: rfc822; a.silva@mx.example.org\r\n",
+            State.BOUNCED_HARD,
+        ),
+        ("", State.BOUNCED_HARD),
+        # Ana forwards her mail to a mailbox that is gone: hers is not.
+        ("Final-Recipient: rfc822; ana@elsewhere.example\r\n", State.BOUNCED_SOFT),
+        ("Final-Recipient: x-unknown; somebody\r\n", State.BOUNCED_SOFT),
+    ],
+    ids=lambda value: value.value if isinstance(value, State) else "",
+)
+def test_only_what_is_said_of_the_address_itself_is_held_against_it(
+    runtime: Runtime, delivery: int, about: str, state: State
+):
+    take(runtime, a_report(return_address(runtime, delivery), FAILED, about=about))
+
+    assert ledgers.states(runtime.database, [delivery]) == [state]
+
+
+def test_address_with_an_international_domain_is_recognised_as_it_travels(runtime: Runtime):
+    (delivery_id,) = ledgers.queue(runtime.database, ["ana@saúde.example.org"], now=ANNOUNCED_AT)
+    about = "Final-Recipient: rfc822; ana@xn--sade-rra.example.org\r\n"
+    take(runtime, a_report(return_address(runtime, delivery_id), FAILED, about=about))
+
+    assert ledgers.states(runtime.database, [delivery_id]) == [State.BOUNCED_HARD]
+
+
+def test_raw_bytes_and_control_characters_in_a_report_are_read_over(
+    any_database: Database, settings: Settings
+):
+    (delivery_id,) = ledgers.queue(any_database, ["ana@example.org"], now=ANNOUNCED_AT)
+    installation = Runtime(settings, any_database)
+    report = (
+        a_report(
+            return_address(installation, delivery_id),
+            ("failed", "5.1.1", "smtp; 550 n\0on existe: m\x1b[1mb\x85o\xeete"),
+            ("fai\xeeed", "5.\xee.1", "smtp; 550"),
+        )
+        .decode()
+        .encode("latin-1")
+    )
+    take(installation, report)
+
+    row = ledgers.delivery(any_database, delivery_id)
+    assert (row.state, row.outcome) == ("bounced_hard", "failed 550 n on existe: m [1mb\ufffdo\ufffdte")
 
 
 def test_a_report_on_several_recipients_counts_as_its_worst(runtime: Runtime, delivery: int):
@@ -133,7 +194,15 @@ def test_a_vacation_notice_is_no_report(runtime: Runtime, delivery: int):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\x00\xff", b"Content-Type: message/delivery-status\r\n\r\nAction", b"To: x\r\n"]
+    "raw",
+    [
+        b"",
+        b"\x00\xff",
+        b"Content-Type: message/delivery-status\r\n\r\nAction",
+        b"To: x\r\n",
+        b"Content-Type: message/rfc822\r\n\r\n" * 2000,
+    ],
+    ids=["nothing", "bytes", "half-a-field", "a-head", "mails-in-mails"],
 )
 def test_rubbish_is_no_report(raw: bytes):
     assert read_bounce(raw) is None

@@ -13,6 +13,7 @@ from notifications.channels.smtp_replies import Reply, Stage, classify
 from notifications.errors import UnusableAddress
 from notifications.mail import wire_address
 from notifications.models import DeliveryRow, NoticeRow, RecipientRow
+from notifications.queries import find_delivery
 from notifications.retries import FailureClass, State
 
 #: How far along each action is; a failure is as final as an arrival.
@@ -31,7 +32,7 @@ def take_bounce(session: Session, raw: bytes, *, key: str, now: datetime) -> str
     bounce = read_bounce(raw)
     if bounce is None:
         return "no report about a mail of ours; nothing changed"
-    row = session.get(DeliveryRow, bounce.delivery_id)
+    row = find_delivery(session, bounce.delivery_id)
     if row is None or not _is_ours(session, row, bounce, key):
         return f"not to be believed: no proof that it is about delivery {bounce.delivery_id}; nothing changed"
     own = _own_address(session, row)

@@ -23,7 +23,8 @@ from notifications import ledger
 from notifications.breaker import DOUBTS_IN_A_ROW, REFUSALS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
-from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
+from notifications.models import DeliveryEventRow, MessageRow
+from notifications.queries import find_delivery
 from notifications.retries import FailureClass, State
 from notifications.turns import desk_of
 
@@ -232,7 +233,7 @@ def record_receipt(
         at: When it came in.
         detail: What else is worth keeping.
     """
-    row = session.get(DeliveryRow, delivery_id, with_for_update=True)
+    row = find_delivery(session, delivery_id, lock=True)
     if row is None:
         return False
     session.add(

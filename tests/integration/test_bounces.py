@@ -8,12 +8,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from maintenance.database import Database
 from maintenance.runtime import Runtime
 from maintenance.settings import ROOT, Settings, secret_key
 from notifications.bounces import read_bounce
 from notifications.bouncing import take_bounce
+from notifications.channels.parcels import FIRST_TEST
 from notifications.channels.signatures import BOUNCE, signature
 from notifications.models import NoticeRow
 from notifications.retries import State
@@ -176,6 +178,15 @@ def test_a_forged_report_suppresses_nobody(runtime: Runtime, delivery: int):
     assert ledgers.states(runtime.database, [delivery]) == [State.QUEUED]
 
 
+def test_a_report_on_a_test_that_somebody_had_sent_is_about_no_delivery(
+    any_database: Database, settings: Settings
+):
+    installation = Runtime(settings, any_database)
+    test = FIRST_TEST + 1
+
+    assert "nothing changed" in take(installation, a_report(return_address(installation, test), FAILED))
+
+
 def test_the_same_report_twice_is_known_already(runtime: Runtime, delivery: int):
     report = a_report(return_address(runtime, delivery), FAILED)
 
@@ -227,6 +238,42 @@ def test_a_maildir_is_read_once(runtime: Runtime, delivery: int, tmp_path: Path)
     assert "bounced_hard" in first.stdout.decode()
     assert second.stdout == b""
     assert [path.name for path in (tmp_path / "box" / "cur").iterdir()] == ["1.example:2,S"]
+
+
+def test_one_odd_mail_keeps_none_of_a_maildir_waiting(runtime: Runtime, delivery: int, tmp_path: Path):
+    new = tmp_path / "box" / "new"
+    new.mkdir(parents=True)
+    (new / "1.odd").write_bytes(b"Content-Type: message/rfc822\r\n\r\n" * 2000)
+    (new / "2.test").write_bytes(a_report(return_address(runtime, FIRST_TEST + 1), FAILED))
+    (new / "3.good").write_bytes(a_report(return_address(runtime, delivery), FAILED))
+    done = command(runtime, "--maildir", str(tmp_path / "box"))
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().count("nothing changed") == 2
+    assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_HARD]
+    assert list(new.iterdir()) == []
+
+
+def test_mails_of_a_maildir_that_cannot_be_recorded_stay_and_the_others_are_taken(
+    runtime: Runtime, delivery: int, tmp_path: Path
+):
+    (other,) = ledgers.queue(runtime.database, ["ana@example.org"], now=ANNOUNCED_AT, reference="INT-2")
+    new = tmp_path / "box" / "new"
+    new.mkdir(parents=True)
+    for number in (delivery, other):
+        (new / f"{number}.mail").write_bytes(a_report(return_address(runtime, number), FAILED))
+    refusing = f"CREATE TRIGGER no BEFORE UPDATE ON deliveries WHEN OLD.id = {delivery} BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with runtime.database.write() as session:
+        session.execute(text(refusing))
+    first = command(runtime, "--maildir", str(tmp_path / "box"))
+
+    assert first.returncode == 75
+    assert [path.name for path in new.iterdir()] == [f"{delivery}.mail"]
+    assert ledgers.states(runtime.database, [delivery, other]) == [State.QUEUED, State.BOUNCED_HARD]
+    with runtime.database.write() as session:
+        session.execute(text("DROP TRIGGER no"))
+    assert command(runtime, "--maildir", str(tmp_path / "box")).returncode == 0
+    assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_HARD]
 
 
 def test_a_pipe_is_told_to_try_later_when_the_record_cannot_be_written(runtime: Runtime, delivery: int):

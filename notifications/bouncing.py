@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum, auto
 
 from sqlalchemy.orm import Session
 
@@ -20,24 +21,28 @@ from notifications.retries import FailureClass, State
 _RANKS = {"delayed": 1, "relayed": 2, "expanded": 2, "delivered": 4, "failed": 4}
 
 
-def take_bounce(session: Session, raw: bytes, *, key: str, now: datetime) -> str:
+def take_bounce(session: Session, raw: bytes, *, key: str, signed_only: bool, now: datetime) -> str:
     """Return in a sentence what a mail that came back changed; nothing, where it is not to be believed.
 
     Args:
         session: An open write session.
         raw: The mail as it came in.
         key: The installation's secret key, which signed the return address.
+        signed_only: Whether mails go out with a return address of each delivery's own (`JANELA_MAIL_BOUNCES`),
+            so that what comes back to another is made up.
         now: When it came in.
     """
     bounce = read_bounce(raw)
     if bounce is None:
         return "no report about a mail of ours; nothing changed"
     row = find_delivery(session, bounce.delivery_id)
-    if row is None or not _is_ours(session, row, bounce, key):
+    proof = _proof(session, row, bounce, key) if row else Proof.NONE
+    if row is None or proof is Proof.NONE or (signed_only and proof is not Proof.SIGNATURE):
         return f"not to be believed: no proof that it is about delivery {bounce.delivery_id}; nothing changed"
     own = _own_address(session, row)
     fate = bounce.worst(own)
-    state, failure = _meaning(fate, is_own=fate.is_about(own))
+    is_certain = proof is Proof.SIGNATURE and fate.is_about(own)
+    state, failure = _meaning(fate, is_certain=is_certain)
     moved = sending.record_receipt(
         session,
         bounce.delivery_id,
@@ -52,13 +57,23 @@ def take_bounce(session: Session, raw: bytes, *, key: str, now: datetime) -> str
     return f"delivery {bounce.delivery_id}: {state.value}" + ("" if moved else " (known already)")
 
 
-def _is_ours(session: Session, row: DeliveryRow, bounce: Bounce, key: str) -> bool:
+class Proof(Enum):
+    """What shows that a report is about a delivery."""
+
+    NONE = auto()
+    #: It knows the notice, as every reader of it does, and the numbers of others' deliveries can be guessed.
+    NOTICE = auto()
+    #: It came back to the address that this delivery alone was sent with.
+    SIGNATURE = auto()
+
+
+def _proof(session: Session, row: DeliveryRow, bounce: Bounce, key: str) -> Proof:
     if row.channel != "email":
-        return False
+        return Proof.NONE
     if bounce.signature:
-        return is_signed(bounce.signature, key, BOUNCE, bounce.delivery_id)
-    # Without an address of its own, knowing the notice's id, which only readers saw, has to do.
-    return session.get_one(NoticeRow, row.notice_id).public_id == bounce.notice
+        return Proof.SIGNATURE if is_signed(bounce.signature, key, BOUNCE, bounce.delivery_id) else Proof.NONE
+    is_known = session.get_one(NoticeRow, row.notice_id).public_id == bounce.notice
+    return Proof.NOTICE if is_known else Proof.NONE
 
 
 def _own_address(session: Session, row: DeliveryRow) -> str:
@@ -71,11 +86,11 @@ def _own_address(session: Session, row: DeliveryRow) -> str:
         return address.lower()
 
 
-def _meaning(fate: Fate, *, is_own: bool) -> tuple[State, FailureClass | None]:
+def _meaning(fate: Fate, *, is_certain: bool) -> tuple[State, FailureClass | None]:
     """Return what follows; only a mailbox that does not exist is held against the address.
 
-    `is_own`: whether the report is about the address that we wrote to. Where that one forwards to may be gone
-    without its being so.
+    `is_certain`: whether the report is proven, and about the address that we wrote to. Where that one forwards to
+    may be gone without its being so.
     """
     if fate.action == "delivered":
         return State.DELIVERED, None
@@ -85,4 +100,4 @@ def _meaning(fate: Fate, *, is_own: bool) -> tuple[State, FailureClass | None]:
     failure = classify(Reply(Stage.RCPT, code, fate.status))
     if failure is not FailureClass.RECIPIENT_PERMANENT:
         return State.BOUNCED_SOFT, failure
-    return (State.BOUNCED_HARD, failure) if is_own else (State.BOUNCED_SOFT, FailureClass.REFUSED)
+    return (State.BOUNCED_HARD, failure) if is_certain else (State.BOUNCED_SOFT, FailureClass.REFUSED)

@@ -68,4 +68,10 @@ def _try(runtime: Runtime, read: Callable[[], bytes], label: str = "") -> bool:
 
 def _take(runtime: Runtime, raw: bytes) -> str:
     with runtime.database.write() as session:
-        return take_bounce(session, raw, key=secret_key(runtime.settings), now=runtime.clock())
+        return take_bounce(
+            session,
+            raw,
+            key=secret_key(runtime.settings),
+            signed_only=bool(runtime.settings["MAIL_BOUNCES"]),
+            now=runtime.clock(),
+        )

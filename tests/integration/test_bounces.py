@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from maintenance.database import Database
 from maintenance.runtime import Runtime
@@ -17,7 +17,7 @@ from notifications.bounces import read_bounce
 from notifications.bouncing import take_bounce
 from notifications.channels.parcels import FIRST_TEST
 from notifications.channels.signatures import BOUNCE, signature
-from notifications.models import NoticeRow
+from notifications.models import NoticeRow, SuppressionRow
 from notifications.retries import State
 from tests import ledgers
 from tests.builders_mail import ANNOUNCED_AT
@@ -61,9 +61,21 @@ def return_address(runtime: Runtime, delivery_id: int) -> str:
     return f"bounces+{delivery_id}.{signature(secret_key(runtime.settings), BOUNCE, delivery_id)}@example.org"
 
 
-def take(runtime: Runtime, raw: bytes) -> str:
+def take(runtime: Runtime, raw: bytes, *, signed_only: bool = False) -> str:
     with runtime.database.write() as session:
-        return take_bounce(session, raw, key=secret_key(runtime.settings), now=runtime.clock())
+        key = secret_key(runtime.settings)
+        return take_bounce(session, raw, key=key, signed_only=signed_only, now=runtime.clock())
+
+
+def quoted_id(runtime: Runtime, delivery_id: int) -> str:
+    """Return the message id of a delivery, of which each reader of the notice knows all but the number."""
+    with runtime.database.read() as session:
+        return f"<{session.query(NoticeRow.public_id).scalar()}.0.{delivery_id}@janela.example.org>"
+
+
+def suppressed(runtime: Runtime) -> list[str]:
+    with runtime.database.read() as session:
+        return list(session.scalars(select(SuppressionRow.address)))
 
 
 @pytest.mark.parametrize(
@@ -161,12 +173,12 @@ def test_a_report_on_several_recipients_counts_as_its_worst(runtime: Runtime, de
 def test_without_an_address_of_its_own_the_quoted_message_id_tells(
     runtime: Runtime, delivery: int, headers_only: bool
 ):
-    with runtime.database.read() as session:
-        notice = session.query(NoticeRow.public_id).scalar()
-    message_id = f"<{notice}.0.{delivery}@janela.example.org>"
+    message_id = quoted_id(runtime, delivery)
     take(runtime, a_report("janela@example.org", FAILED, message_id=message_id, headers_only=headers_only))
 
-    assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_HARD]
+    # It may be made up: it is recorded, and held against nobody.
+    assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_SOFT]
+    assert suppressed(runtime) == []
 
 
 def test_a_forged_report_suppresses_nobody(runtime: Runtime, delivery: int):
@@ -176,6 +188,28 @@ def test_a_forged_report_suppresses_nobody(runtime: Runtime, delivery: int):
     assert "not to be believed" in take(runtime, a_report(forged, FAILED))
     assert "not to be believed" in take(runtime, a_report("janela@example.org", FAILED, message_id=guessed))
     assert ledgers.states(runtime.database, [delivery]) == [State.QUEUED]
+
+
+def test_a_reader_cannot_have_another_suppressed(runtime: Runtime):
+    own, other = ledgers.queue(runtime.database, ["eve@example.org", "ana@example.org"], now=ANNOUNCED_AT)
+    # What Eve knows: the notice, her own return address, and that the next number is somebody else's.
+    forged = a_report("bounces@example.org", FAILED, message_id=quoted_id(runtime, other))
+    with_hers = a_report(return_address(runtime, own), FAILED, message_id=quoted_id(runtime, other))
+
+    assert "not to be believed" in take(runtime, forged, signed_only=True)
+    take(runtime, with_hers, signed_only=True)
+    assert ledgers.states(runtime.database, [other]) == [State.QUEUED]
+    assert "bounced_soft" in take(runtime, forged, signed_only=False)
+    assert suppressed(runtime) == []
+
+
+def test_what_is_piped_has_to_be_signed_where_each_mail_has_a_return_address_of_its_own(
+    runtime: Runtime, delivery: int
+):
+    forged = a_report("bounces@example.org", FAILED, message_id=quoted_id(runtime, delivery))
+
+    assert b"not to be believed" in command(runtime, piped=forged, MAIL_BOUNCES="b@example.org").stdout
+    assert b"bounced_soft" in command(runtime, piped=forged).stdout
 
 
 def test_a_report_on_a_test_that_somebody_had_sent_is_about_no_delivery(
@@ -219,9 +253,12 @@ def test_rubbish_is_no_report(raw: bytes):
     assert read_bounce(raw) is None
 
 
-def command(runtime: Runtime, *arguments: str, piped: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def command(
+    runtime: Runtime, *arguments: str, piped: bytes = b"", **settings: str
+) -> subprocess.CompletedProcess[bytes]:
     names = ("DATABASE_URL", "INSTANCE", "SECRET_KEY", "PUBLIC_URL")
-    environment = {f"JANELA_{name}": runtime.settings[name] for name in names}
+    settings |= {name: runtime.settings[name] for name in names}
+    environment = {f"JANELA_{name}": value for name, value in settings.items()}
     return subprocess.run(  # our own command
         [sys.executable, "-c", "from app import cli; cli()", "bounces", *arguments],
         cwd=ROOT, env=environment, input=piped, capture_output=True, check=False, timeout=60,

@@ -23,6 +23,8 @@ class Stage(StrEnum):
     DATA = "data"
     #: The reply to the final full stop: with it the server takes the mail over.
     END = "end"
+    #: Between a mail that was refused and the next.
+    RSET = "rset"
 
 
 class Reply(NamedTuple):

@@ -67,6 +67,37 @@ def test_what_a_server_said_before_it_closed_still_counts():
     assert ends(outcomes) == {1: TAKEN, 2: (State.RETRY_WAIT, FailureClass.RETRY_SAFE), 3: TAKEN}
 
 
+@pytest.mark.parametrize("packet", [1, 4096], ids=lambda size: f"packets-of-{size}")
+@pytest.mark.parametrize(
+    "then",
+    [{"data": b""}, {"rset": b""}, {"rset": b"421 4.3.2 bye\r\n"}, {"data": b"421 4.3.2 bye\r\n"}],
+    ids=["closes-at-data", "closes-at-rset", "421-to-rset", "421-to-data"],
+)
+def test_a_refusal_counts_whatever_the_server_says_or_does_after_it(packet: int, then: dict[str, bytes]):
+    said = {"rcpt": b"550 5.1.1 no such user\r\n", **then}
+    with (
+        WordyListener(said, packet=packet, first_only=True) as listener,
+        open_transport(listener.url) as transport,
+    ):
+        outcomes = send(transport, 1, 2)
+
+    refused = (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT)
+    assert ends(outcomes) == {1: refused, 2: TAKEN}
+    assert listener.recipients[-1] == "r2@example.org"
+
+
+def test_a_server_that_falls_silent_after_a_refusal_is_left_and_the_refusal_counts():
+    # It never ends its reply to RSET.
+    said = {"rcpt": b"550 5.1.1 no such user\r\n", "rset": b"250-well\r\n"}
+    with (
+        WordyListener(said, first_only=True) as listener,
+        open_transport(listener.url + "&timeout=0.3&pipelining=off") as transport,
+    ):
+        outcomes = send(transport, 1, 2)
+
+    assert ends(outcomes) == {1: (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT), 2: TAKEN}
+
+
 def test_a_goodbye_said_while_idle_is_no_failed_try():
     said = {"idle": b"421 4.4.2 idle for too long\r\n"}
     with WordyListener(said, first_only=True) as listener, open_transport(listener.url) as transport:

@@ -72,7 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
         "MAIL_BOUNCES",
         "",
         "Address for bounces, without name; each delivery then has its own (`bounces+42.…@host`), so the mailbox "
-        "must take what follows a plus sign. Empty: bounces go to the sender.",
+        "must take what follows a plus sign. Empty: bounces go to the sender, and no address is suppressed for them.",
     ),
     Setting(
         "GUEST_LIST",

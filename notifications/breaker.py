@@ -14,6 +14,9 @@ SUSTAINED = timedelta(minutes=15)
 CONFIG_STRIKES = 2
 #: Fewer readers than that are not held to speak for the channel: a server may refuse one of them for its own reasons.
 READERS = 2
+#: First tries in a row that were refused for their readers alone, with no success between: that many readers are not
+#: refused by chance, so it is taken for our own fault. Later tries tell nothing new about the channel.
+REFUSALS_IN_A_ROW = 10
 #: Batches in a row of which nobody knows whether anything left: trying on would put every reader in doubt.
 DOUBTS_IN_A_ROW = 3
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import HeaderParseError
@@ -80,15 +80,11 @@ def prepare(composed: Composed, heading: Heading) -> bytes:
     rest = _LEADING_STOP.sub(b"=2E", fill(_frame(heading, "calendar" in bodies), bodies))
     if _SEPARATOR in rest:
         raise AssertionError("a record separator got past the encodings")
+    message_id = f"<{heading.notice_public_id}.{heading.sequence}.\x1edelivery\x1e@{_domain(heading.host)}>"
     own = (
         b"To: \x1eto\x1e\r\n"
-        b"Message-ID: <"
-        + _message_id_stem(heading)
-        + b".\x1edelivery\x1e@"
-        + heading.host.encode()
-        + b">\r\n"
-        b"X-Janela-Delivery: \x1edelivery\x1e\r\n"
-        b"Subject: " + _encoded(_clean(composed.subject)) + b"\r\n"
+        b"Message-ID: " + message_id.encode("ascii") + b"\r\n" + _tokens(heading) + b"X-Janela-Delivery: "
+        b"\x1edelivery\x1e\r\nSubject: " + _encoded(_clean(composed.subject)) + b"\r\n"
     )
     return own + rest
 
@@ -166,7 +162,14 @@ def thread_root(reference: str, host: str) -> str:
     """
     # A reference may hold two full stops in a row, which a message id may not (RFC 5322 3.2.3).
     left = reference if _DOT_ATOM.fullmatch(reference) else sha256(reference.encode()).hexdigest()[:24]
-    return f"<{left}.thread@{host}>"
+    return f"<{left}.thread@{_domain(host)}>"
+
+
+def _domain(host: str) -> str:
+    """Return a host as the right side of a message id: ASCII, an IPv6 address as a literal (RFC 5321 4.1.3)."""
+    if ":" in host:
+        return f"[IPv6:{host}]"
+    return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
 def envelope_sender(address: str, delivery_id: int, signature: str) -> str:
@@ -175,23 +178,41 @@ def envelope_sender(address: str, delivery_id: int, signature: str) -> str:
     return f"{local}+{delivery_id}.{signature}@{domain}"
 
 
-def _message_id_stem(heading: Heading) -> bytes:
-    return f"{heading.notice_public_id}.{heading.sequence}".encode("ascii")
+def _tokens(heading: Heading) -> bytes:
+    """Return the lines that hold ids. RFC 2047 5 forbids encoded words in them, which the library writes where they are long.
+
+    One that is too long for a line goes on the next; ids cannot be broken, and up to 998 characters may stand there.
+    """
+    root = thread_root(heading.reference, heading.host)
+    # No colon, which neither a name in dots (RFC 2919) nor a field of Feedback-ID can have.
+    host = heading.host.replace(":", "-") if ":" in heading.host else _domain(heading.host)
+    lines = {
+        "In-Reply-To": (root,),
+        "References": (root,),
+        "List-Id": (*_ascii_phrase(heading.site_name), f"<maintenance.{host}>"),
+        "Feedback-ID": (f"{heading.notice_public_id}:{heading.kind}:{host}:janela",),
+    }
+    return b"".join(_folded(name, words) for name, words in lines.items())
+
+
+def _folded(name: str, words: Iterable[str]) -> bytes:
+    """Return a header line of words that stay whole, folded before those that would be too long for it."""
+    lines = [f"{name}:"]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) > _LINE:
+            lines.append("")
+        lines[-1] += f" {word}"
+    return "\r\n".join([*lines, ""]).encode("ascii")
 
 
 def _common_headers(heading: Heading) -> dict[str, object]:
-    root = thread_root(heading.reference, heading.host)
     return {
         "From": sender(heading.mail_from),
         "Date": format_datetime(heading.at),
-        "In-Reply-To": root,
-        "References": root,
-        "List-Id": f"{_ascii_phrase(heading.site_name)}<maintenance.{heading.host}>",
         # RFC 3834: no vacation notice answers it.
         "Auto-Submitted": "auto-generated",
         # Not `All`: to Exchange that also means “no bounces” (MS-OXCMAIL), and we need those.
         "X-Auto-Response-Suppress": "OOF, AutoReply, RN, NRN",
-        "Feedback-ID": f"{heading.notice_public_id}:{heading.kind}:{heading.host}:janela",
         "X-Janela-Reference": heading.reference,
         "X-Janela-Kind": heading.kind,
     }
@@ -256,10 +277,10 @@ def _clean(words: str) -> str:
     return " ".join(words.split()) if words.isprintable() else _CONTROL.sub(" ", words).strip()
 
 
-def _ascii_phrase(words: str) -> str:
-    """Return a quoted phrase for a header that knows no encoded words; "" when it has other letters."""
+def _ascii_phrase(words: str) -> list[str]:
+    """Return the words of a quoted phrase for a header that knows no encoded words; none when it has other letters."""
     cleaned = _clean(words).replace("\\", "").replace('"', "")
-    return f'"{cleaned}" ' if cleaned and cleaned.isascii() else ""
+    return f'"{cleaned}"'.split(" ") if cleaned and cleaned.isascii() else []
 
 
 def _mailbox(name: str, address: str) -> bytes:

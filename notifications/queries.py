@@ -31,6 +31,21 @@ from notifications.retries import UNFINISHED, State
 from notifications.stories import Site, Story
 from notifications.timetable import PLANNED_AHEAD, NoticeKind
 
+#: What a key can be: PostgreSQL refuses to look for a larger number, instead of finding nothing.
+_LARGEST_KEY = 2**31 - 1
+
+
+def may_be_key(number: int) -> bool:
+    """Return whether a row can have that key: a number from outside may be any (`parcels.FIRST_TEST` and so on)."""
+    return 0 < number <= _LARGEST_KEY
+
+
+def find_delivery(session: Session, delivery_id: int, *, lock: bool = False) -> DeliveryRow | None:
+    """Return the delivery of a number that came from outside; None when there is none. `lock`: until the commit."""
+    if not may_be_key(delivery_id):
+        return None
+    return session.get(DeliveryRow, delivery_id, with_for_update=lock or None)
+
 
 def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:
     """Return the condition with the states as literals, so that a statement's text and plan are always the same."""

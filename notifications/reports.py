@@ -26,6 +26,7 @@ from notifications.models import (
     RungRow,
     ScopeInstitution,
 )
+from notifications.queries import may_be_key
 from notifications.retries import State
 
 
@@ -140,9 +141,10 @@ def get_told(session: Session, delivery_id: int) -> Told:
     Raises:
         NotFound: If there is none.
     """
-    for found in told(session, Filter(), limit=1, after=delivery_id - 1):
-        if found.delivery == delivery_id:
-            return found
+    if may_be_key(delivery_id):
+        for found in told(session, Filter(), limit=1, after=delivery_id - 1):
+            if found.delivery == delivery_id:
+                return found
     raise NotFound("There is no delivery %(id)s; `janela deliveries list` shows them.", id=delivery_id)
 
 

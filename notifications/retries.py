@@ -98,6 +98,9 @@ class FailureClass(StrEnum):
     TRANSIENT = "transient"
     #: This address will never work.
     RECIPIENT_PERMANENT = "recipient_permanent"
+    #: Refused for this reader, and it is not clear that the address is to blame (a restricted list, a relay that
+    #: refuses everybody): a few tries far apart, and nothing is held against the address.
+    REFUSED = "refused"
     #: The reader said stop.
     OPT_OUT = "opt_out"
     #: This text will never be taken.
@@ -115,6 +118,7 @@ AFTER: dict[FailureClass, State] = {
     FailureClass.RETRY_SAFE: State.RETRY_WAIT,
     FailureClass.TRANSIENT: State.RETRY_WAIT,
     FailureClass.UNKNOWN: State.RETRY_WAIT,
+    FailureClass.REFUSED: State.RETRY_WAIT,
     FailureClass.AMBIGUOUS: State.AMBIGUOUS,
     FailureClass.RECIPIENT_PERMANENT: State.FAILED_PERMANENT,
     FailureClass.CONTENT: State.FAILED_PERMANENT,
@@ -123,15 +127,34 @@ AFTER: dict[FailureClass, State] = {
     FailureClass.EXPIRED: State.EXPIRED,
 }
 
-#: How long to wait before each try: the first at once; then `LAST_WAIT` each time, until the message expires.
-WAITS = (
-    timedelta(0),
-    timedelta(seconds=15),
-    timedelta(seconds=60),
-    timedelta(minutes=5),
-    timedelta(minutes=15),
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long to wait after each try."""
+
+    #: After the first try, the second, and so on.
+    waits: tuple[timedelta, ...]
+    #: After every further one; None when there is none, and the message ends as `FAILED_PERMANENT`.
+    last: timedelta | None
+
+    def after(self, attempts: int) -> timedelta | None:
+        """Return how long to wait after so many tries; None when no further one is made."""
+        return self.waits[attempts - 1] if attempts <= len(self.waits) else self.last
+
+
+_HALF_AN_HOUR = timedelta(minutes=30)
+#: Tries go on until the message expires.
+PERSISTENT = Schedule(
+    (timedelta(seconds=15), timedelta(seconds=60), timedelta(minutes=5), timedelta(minutes=15)),
+    last=_HALF_AN_HOUR,
 )
-LAST_WAIT = timedelta(minutes=30)
+#: Classes of failure that have a schedule of their own.
+SCHEDULES: dict[FailureClass, Schedule] = {
+    # Time for whoever runs the relay or the list; five tries in all.
+    FailureClass.REFUSED: Schedule(
+        (timedelta(minutes=15), _HALF_AN_HOUR, _HALF_AN_HOUR, _HALF_AN_HOUR), last=None
+    ),
+}
 #: Waits are stretched or shortened by up to this part, so that a crowd does not come back at once.
 JITTER = 0.2
 
@@ -155,8 +178,8 @@ def after_failure(
 ) -> NextStep:
     """Return what follows from a failure of try number `attempts` (1 is the first).
 
-    Tries go on until `expires_at`, not up to a number: a next try at or after it means that the
-    message expires now, since it would be of no use by then.
+    Tries go on until `expires_at`, not up to a number unless the failure's schedule has an end: a next
+    try at or after it means that the message expires now, since it would be of no use by then.
 
     Args:
         failure: Its class.
@@ -169,7 +192,9 @@ def after_failure(
     state = AFTER[failure]
     if state not in WAITING:
         return NextStep(state)
-    wait = WAITS[attempts] if attempts < len(WAITS) else LAST_WAIT
+    wait = SCHEDULES.get(failure, PERSISTENT).after(attempts)
+    if wait is None:
+        return NextStep(State.FAILED_PERMANENT)
     wait *= 1 + JITTER * jitter
     due_at = now + max(wait, retry_after or timedelta(0))
     return NextStep(State.EXPIRED) if due_at >= expires_at else NextStep(state, due_at)

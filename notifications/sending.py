@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 from maintenance.database import Database, in_brief
 from maintenance.runtime import Runtime
 from notifications import ledger, second_tries
-from notifications.breaker import DOUBTS_IN_A_ROW
+from notifications.breaker import DOUBTS_IN_A_ROW, REFUSALS_IN_A_ROW
 from notifications.channels.parcels import Outcome, Parcel, Transport
 from notifications.ledger import Claim
-from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow
+from notifications.models import DeliveryEventRow, MessageRow
+from notifications.queries import find_delivery
 from notifications.retries import FailureClass, State
 from notifications.turns import desk_of
 
@@ -95,6 +96,15 @@ class _Bodies:
 _bodies = _Bodies()
 
 
+class _Trouble(NamedTuple):
+    """Why a sender tries nothing more for now."""
+
+    #: The provider's.
+    words: str
+    #: Whether it refused us rather than readers.
+    is_config: bool = False
+
+
 class _Sender:
     """One thread's way of sending."""
 
@@ -104,6 +114,8 @@ class _Sender:
         self._desk = desk_of(runtime.database, transport)
         #: Batches in a row of which nobody knows whether anything left.
         self._doubts = 0
+        #: First tries in a row that were refused for their readers alone, with no success between.
+        self._refusals = 0
 
     def send_all(self, stop: Callable[[], bool]) -> int:
         """Send one batch after the other until nothing is due or `stop` says so; return how many tries were made."""
@@ -120,8 +132,7 @@ class _Sender:
                 tried += len(results)
             self._desk.take(results, self._runtime, ends=True)
             if trouble:
-                is_config = all(outcome.failure is FailureClass.CONFIG for _, outcome in results)
-                self._desk.note_trouble(trouble, self._runtime, is_config=is_config)
+                self._desk.note_trouble(trouble.words, self._runtime, is_config=trouble.is_config)
         return tried
 
     def _send(self, claims: Sequence[Claim], now: datetime) -> list[tuple[Claim, Outcome]]:
@@ -147,20 +158,40 @@ class _Sender:
         doubt = Outcome(State.AMBIGUOUS, words=words, failure=FailureClass.AMBIGUOUS)
         return [(found, outcomes.get(found.id, doubt)) for found in claims]
 
-    def _trouble(self, results: Sequence[tuple[Claim, Outcome]]) -> str:
-        """Return why the rest of a claim is not tried now: our own fault, nothing processed, nothing but doubts."""
+    def _trouble(self, results: Sequence[tuple[Claim, Outcome]]) -> _Trouble | None:
+        """Return why the rest of a claim is not tried now.
+
+        It is our own fault, everybody is refused, nothing is processed, or nothing but doubts comes of it.
+        """
         if not results:
-            return ""
+            return None
+        failures = {outcome.failure for _, outcome in results}
         for _, outcome in results:
             if outcome.failure is FailureClass.CONFIG:
-                return outcome.words or "The provider refuses us."
-        failures = {outcome.failure for _, outcome in results}
+                is_config = failures <= {FailureClass.CONFIG, FailureClass.REFUSED}
+                return _Trouble(outcome.words or "The provider refuses us.", is_config=is_config)
+        words = results[0][1].words
         if FailureClass.RETRY_SAFE in failures and failures <= {FailureClass.RETRY_SAFE, *_DOUBTFUL}:
-            return results[0][1].words or "The provider takes nothing."
+            return _Trouble(words or "The provider takes nothing.")
         self._doubts = self._doubts + 1 if failures <= _DOUBTFUL else 0
         if self._doubts >= DOUBTS_IN_A_ROW:
-            return results[0][1].words or "Nobody knows whether anything leaves."
-        return ""
+            return _Trouble(words or "Nobody knows whether anything leaves.")
+        if refusal := self._refuses_everybody(results):
+            return _Trouble(refusal, is_config=True)
+        return None
+
+    def _refuses_everybody(self, results: Sequence[tuple[Claim, Outcome]]) -> str:
+        """Return the words of the last of so many refusals in a row that it cannot be the readers; else ""."""
+        words = ""
+        for found, outcome in results:
+            if outcome.failure is None:
+                self._refusals = 0
+            elif outcome.failure is FailureClass.REFUSED and found.attempts == 0:
+                self._refusals, words = self._refusals + 1, outcome.words
+        if self._refusals < REFUSALS_IN_A_ROW:
+            return ""
+        self._refusals = 0
+        return words or "The provider refuses every reader."
 
 
 def _parcel(found: Claim, body: bytes) -> Parcel:
@@ -211,7 +242,7 @@ def record_receipt(
         detail: What else is worth keeping.
         more_tries: How many tries may follow the first for such a failure; soft bounces have their own number.
     """
-    row = session.get(DeliveryRow, delivery_id, with_for_update=True)
+    row = find_delivery(session, delivery_id, lock=True)
     if row is None:
         return False
     past = second_tries.past_of(session, delivery_id)

@@ -71,6 +71,9 @@ class Conversation:
         self._pipelined = is_pipelined
         #: What was heard last, and how much of it was understood as replies.
         self._heard, self._understood = b"", 0
+        #: Whether the last letter was refused and the server is not ready for the next: a connection that is lost now
+        #: says nothing about either.
+        self.is_between = False
 
     def about(self, letters: Sequence[Letter]) -> Talk:
         """Hand over one letter after the other.
@@ -78,9 +81,9 @@ class Conversation:
         After a 421 it ends: the server is closing, and what was not decided was not sent.
 
         Raises:
-            ConnectionError: When what is heard is no mail server's.
+            ConnectionError: When what is heard is no mail server's, or a 421 comes between two letters.
         """
-        ahead = False
+        ahead = self.is_between = False
         for letter, following in zip_longest(letters, letters[1:]):
             refusal = yield from self._offer(letter, ahead=ahead)
             # Where it is offered, the next letter's commands travel behind this one's text (RFC 2920),
@@ -91,14 +94,15 @@ class Conversation:
                 verdict = yield from self._reply(Stage.END)
             else:
                 verdict = refusal
-                if verdict.code != 421:
-                    # A transaction that was begun and not finished would hold the next MAIL back.
-                    yield Say(b"RSET\r\n" + behind)
-                    yield from self._reply(Stage.MAIL)
-            ahead = bool(behind)
+            # At once: some servers hang up on whomever they refused.
             yield Verdict(letter, verdict)
             if verdict.code == 421:
                 return
+            if refusal is not None:
+                self.is_between = True
+                yield from self._clear(refusal.stage, behind)
+                self.is_between = False
+            ahead = bool(behind)
 
     def _offer(
         self, letter: Letter, *, ahead: bool
@@ -121,19 +125,33 @@ class Conversation:
         if found := _GO_ON.match(self._heard, self._understood):
             self._understood = found.end()
             return None
-        refusals = []
         for stage in _COMMANDS:
             reply = yield from self._reply(stage)
-            if reply.code == 421:
-                return reply
             if not reply.is_good:
-                refusals.append(reply)
-        if refusals and refusals[-1].stage is not Stage.DATA:
-            # The server wants a text although it refused sender or reader: give it an empty one,
-            # for which nobody is left to receive it (RFC 2920 3.1).
-            yield Say(_STOP)
-            yield from self._reply(Stage.END)
-        return refusals[0] if refusals else None
+                return reply
+        return None
+
+    def _clear(
+        self, refused_at: Stage, behind: bytes
+    ) -> Generator[Say | Verdict | Stage, bytes | None, None]:
+        """Hear what else is said about a letter that was refused, end it, and say what travels behind."""
+        following = _COMMANDS[_COMMANDS.index(refused_at) + 1 :] if self._pipelined else ()
+        for stage in following:
+            reply = yield from self._still_there(stage)
+            if stage is Stage.DATA and reply.is_good:
+                # The server wants a text although it refused sender or reader: give it an empty one,
+                # for which nobody is left to receive it (RFC 2920 3.1).
+                yield Say(_STOP)
+                yield from self._still_there(Stage.END)
+        # A transaction that was begun and not finished would hold the next MAIL back.
+        yield Say(b"RSET\r\n" + behind)
+        yield from self._still_there(Stage.RSET)
+
+    def _still_there(self, stage: Stage) -> Generator[Say | Verdict | Stage, bytes | None, Reply]:
+        reply = yield from self._reply(stage)
+        if reply.code == 421:
+            raise ConnectionError(str(reply))
+        return reply
 
     def _reply(self, stage: Stage) -> Generator[Say | Verdict | Stage, bytes | None, Reply]:
         while (found := _REPLY.match(self._heard, self._understood)) is None:

@@ -23,6 +23,8 @@ class Stage(StrEnum):
     DATA = "data"
     #: The reply to the final full stop: with it the server takes the mail over.
     END = "end"
+    #: Between a mail that was refused and the next.
+    RSET = "rset"
 
 
 class Reply(NamedTuple):
@@ -71,28 +73,37 @@ class Rule:
 
 
 _ANY = ".*"
+_TEXT = (Stage.DATA, Stage.END)
 #: The first rule that matches decides. Sources: RFC 5321 4.2, RFC 3463, and what relays do with them.
 RULES: tuple[Rule, ...] = (
     Rule((), "421", _ANY, FailureClass.TRANSIENT, "the server is closing or wants us slower"),
     Rule((Stage.LOGIN,), "4..", _ANY, FailureClass.TRANSIENT, "signing in is not possible just now"),
     Rule((Stage.LOGIN,), "5..", _ANY, FailureClass.CONFIG, "wrong credentials, or no sign-in offered"),
     Rule((Stage.CONNECT,), "5..", _ANY, FailureClass.CONFIG, "the server does not talk to us"),
+    Rule((), _ANY, r"5\.(2\.3|3\.4|6\.\d+)", FailureClass.CONTENT, "the message is too big or not readable"),
+    Rule((Stage.RCPT,), "552", "", FailureClass.TRANSIENT, "mailbox full"),
+    Rule((), "552", "", FailureClass.CONTENT, "too big"),
+    # Before any reader is named, nobody but us can be meant, whatever the enhanced code says: a sending quota
+    # (5.4.5), a sender that does not exist (5.1.0).
+    Rule((Stage.MAIL,), "5..", _ANY, FailureClass.CONFIG, "our sender is refused"),
     # An overfull mailbox is no reason to give the person up; some servers say so with 5yz.
     Rule((), _ANY, r"[45]\.2\.2", FailureClass.TRANSIENT, "mailbox full"),
-    Rule((), _ANY, r"5\.(2\.3|3\.4|6\.\d+)", FailureClass.CONTENT, "the message is too big or not readable"),
-    Rule((), "552", "", FailureClass.CONTENT, "too big"),
-    # Policy and spam: our sender, our relay, our text. The person is never to blame (mailman #624).
-    Rule((), "5..", r"5\.7\.\d+", FailureClass.CONFIG, "policy: relaying, sender, spam filter"),
-    Rule((), "5..", r"5\.1\.[78]", FailureClass.CONFIG, "our sender address is refused"),
-    Rule((), "5..", r"5\.1\.\d+", FailureClass.RECIPIENT_PERMANENT, "no such mailbox, no such domain"),
-    Rule((), "5..", r"5\.2\.[01]", FailureClass.RECIPIENT_PERMANENT, "mailbox closed"),
-    Rule((), "5..", r"5\.4\.\d+", FailureClass.RECIPIENT_PERMANENT, "the domain takes no mail"),
-    Rule((), "530|53[458]|550", r"5\.5\.1", FailureClass.CONFIG, "the server wants TLS or a sign-in first"),
-    Rule((), "4..", _ANY, FailureClass.TRANSIENT, "not now"),
-    Rule((Stage.MAIL,), "5..", _ANY, FailureClass.CONFIG, "our sender is refused"),
-    Rule((Stage.RCPT,), "55[0134]|501", "", FailureClass.RECIPIENT_PERMANENT, "no such mailbox"),
-    Rule((Stage.DATA, Stage.END), "55[04]", _ANY, FailureClass.CONTENT, "the message is refused"),
     Rule((), "53.", _ANY, FailureClass.CONFIG, "the server wants TLS or a sign-in first"),
+    Rule((), "550", r"5\.5\.1", FailureClass.CONFIG, "the server wants TLS or a sign-in first"),
+    # Policy and spam: our sender, our relay, our text. The person is never to blame (mailman #624).
+    Rule((Stage.RCPT,), "5..", r"5\.7\.\d+", FailureClass.REFUSED, "policy: a restricted list, or relaying"),
+    Rule((), "5..", r"5\.7\.\d+", FailureClass.CONFIG, "policy: sender, spam filter"),
+    Rule((), "5..", r"5\.1\.[78]", FailureClass.CONFIG, "our sender address is refused"),
+    # Only these say beyond doubt that it is the address, which is suppressed for it.
+    Rule((Stage.RCPT,), "5..", r"5\.1\.([1236]|10)", FailureClass.RECIPIENT_PERMANENT, "no such mailbox"),
+    Rule((Stage.RCPT,), "5..", r"5\.2\.1", FailureClass.RECIPIENT_PERMANENT, "mailbox closed"),
+    Rule(_TEXT, "5..", r"5\.1\.(1|10)", FailureClass.RECIPIENT_PERMANENT, "no such mailbox"),
+    Rule((), "5..", r"5\.[12]\.\d+", FailureClass.REFUSED, "something about the address, or about us"),
+    Rule((), "5..", r"5\.4\.\d+", FailureClass.TRANSIENT, "routing, or a quota"),
+    Rule((), "4..", _ANY, FailureClass.TRANSIENT, "not now"),
+    # “No such user” and “Relaying denied” look the same to a program.
+    Rule((Stage.RCPT,), "55[0134]|501", "", FailureClass.REFUSED, "refused, it does not say why"),
+    Rule(_TEXT, "55[04]", _ANY, FailureClass.CONTENT, "the message is refused"),
 )
 
 

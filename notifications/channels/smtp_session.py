@@ -140,7 +140,7 @@ class Session:
         """Write or read what is possible without waiting; return what that decided.
 
         Then `waits_for` says what to wait for. When the connection was lost, `broken` says why; one that turns out
-        to have been closed while it rested just ends, with nothing decided.
+        to have been closed while it rested, or after a refusal, just ends: that decides nothing about the next letter.
         """
         verdicts: list[Verdict] = []
         self.deadline = monotonic() + self._timeout
@@ -169,6 +169,8 @@ class Session:
         self._client.close()
         self.waits_for = 0
         written = 0 < self._stop <= self._said
+        if self._conversation.is_between:
+            return
         if written or self.decided or not self._has_rested:
             at = "connection lost while writing" if self._saying else f"no reply to {self._stage.value}"
             self.broken = Broken(f"{at}: {error}", written, isinstance(error, TimeoutError))

@@ -339,9 +339,10 @@ class WordyListener:
                 self._say(connection, reply)
                 if stage == "rcpt":
                     self.recipients.append(line.decode().partition("<")[2].partition(">")[0])
-                if stage == "data":
-                    while next(lines) != b".\r\n":
-                        pass
+                if stage == "data" and reply.startswith(b"354"):
+                    # Whoever has hung up in between gets no answer.
+                    if b".\r\n" not in lines:
+                        return
                     self._say(connection, said.get("end", b"250 ok\r\n"))
                     if said.get("idle"):
                         self._say(connection, said["idle"])

@@ -33,7 +33,7 @@ def take_back(runtime: Runtime, address: str) -> None:
             .where(RecipientRow.address == address)
         ).one()
         raw = a_report(return_address(runtime, delivery), FAILED)
-        take_bounce(session, raw, key=secret_key(runtime.settings), now=runtime.clock())
+        take_bounce(session, raw, key=secret_key(runtime.settings), signed_only=True, now=runtime.clock())
 
 
 def look(runtime: Runtime, ways_out: dict[str, Transport], **later: float) -> None:

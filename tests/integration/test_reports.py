@@ -124,7 +124,9 @@ def test_commands_list_show_and_export(installation: Runtime) -> None:
     assert len(list(csv.reader(io.StringIO(exported.output)))) == 3
 
 
-@pytest.mark.parametrize("arguments", [["show", "4711"], ["list", "--notice", "nope"]])
+@pytest.mark.parametrize(
+    "arguments", [["show", "4711"], ["show", "9000000001"], ["show", "9" * 30], ["list", "--notice", "nope"]]
+)
 def test_what_does_not_exist_is_said_in_a_sentence(installation: Runtime, arguments: list[str]) -> None:
     done = janela(installation, "deliveries", *arguments)
 

@@ -12,6 +12,7 @@ from maintenance.database import Database
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications import claims, upkeep
+from notifications.channels.parcels import FIRST_TEST
 from notifications.models import ChannelRow, DeliveryRow, NoticeRow, RecipientRow, SuppressionRow
 from notifications.retries import FailureClass, State
 from notifications.sending import drain, record_receipt
@@ -473,6 +474,13 @@ def test_hard_bounce_and_opt_out_stop_what_follows(installation: Runtime, clock:
     with installation.database.read() as session:
         reasons = dict(session.execute(select(SuppressionRow.address, SuppressionRow.reason)).all())
     assert reasons == {"a@example.org": "hard_bounce", "b@example.org": "opt_out"}
+
+
+@pytest.mark.parametrize("number", [FIRST_TEST + 1, 2**31, 10**30, 0, -(2**40)])
+def test_receipt_for_a_number_that_no_delivery_can_have_is_refused(
+    installation: Runtime, number: int
+) -> None:
+    assert not receive(installation, number, S.DELIVERED, 4)
 
 
 def test_receipt_for_a_delivery_that_is_not_ours_is_refused(installation: Runtime) -> None:

@@ -30,7 +30,7 @@ def test_a_batch_travels_on_one_connection_and_says_under_what_name_it_is_kept(p
         (refuse("mail", "553 5.7.1 not your sender"), State.CONFIG_ERROR, FailureClass.CONFIG),
         (refuse("rcpt", "450 4.2.0 greylisted"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("rcpt", "550 5.1.1 no such user"), State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT),
-        (refuse("rcpt", "554 5.7.1 relay access denied"), State.CONFIG_ERROR, FailureClass.CONFIG),
+        (refuse("rcpt", "554 5.7.1 relay access denied"), State.RETRY_WAIT, FailureClass.REFUSED),
         (refuse("data", "451 4.3.0 later"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("end", "452 4.3.1 disk full"), State.RETRY_WAIT, FailureClass.TRANSIENT),
         (refuse("end", "554 5.6.0 not readable"), State.FAILED_PERMANENT, FailureClass.CONTENT),
@@ -58,6 +58,29 @@ def test_what_befalls_one_mail_is_its_own_and_its_neighbours_arrive(
     assert ends(outcomes) == {**({} if at_mail else {1: TAKEN}), 2: (state, failure), 3: TAKEN}
     assert len(listener.sent_to("r2@example.org")) == int(answer.accepted)
     assert len(listener.sent_to("r3@example.org")) == 1
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "data"])
+def test_a_server_that_refuses_and_hangs_up_is_understood_and_costs_no_other_mail_a_try(
+    pipelining: bool, stage: str
+):
+    hanging_up = closing(stage, "550 5.1.1 no such user")
+    script = {f"r{n}@example.org": [hanging_up] for n in (2, 3, 5)}
+    with SmtpListener(script, pipelining) as listener, open_transport(listener.url) as transport:
+        outcomes = send(transport, *range(1, 6))
+
+    refused = (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT)
+    assert ends(outcomes) == {1: TAKEN, 2: refused, 3: refused, 4: TAKEN, 5: refused}
+    assert [mail.recipient for mail in listener.mails] == ["r1@example.org", "r4@example.org"]
+
+
+def test_a_server_that_hangs_up_on_our_sender_is_understood(pipelining: bool):
+    script = {"MAIL": [closing("mail", "550 5.7.1 not your sender")] * 2}
+    with SmtpListener(script, pipelining) as listener, open_transport(listener.url) as transport:
+        outcomes = send(transport, 1, 2, 3)
+
+    ours = (State.CONFIG_ERROR, FailureClass.CONFIG)
+    assert ends(outcomes) == {1: ours, 2: ours, 3: TAKEN}
 
 
 def test_a_reply_that_comes_too_late_is_ambiguous_not_repeated(pipelining: bool):

@@ -67,6 +67,37 @@ def test_what_a_server_said_before_it_closed_still_counts():
     assert ends(outcomes) == {1: TAKEN, 2: (State.RETRY_WAIT, FailureClass.RETRY_SAFE), 3: TAKEN}
 
 
+@pytest.mark.parametrize("packet", [1, 4096], ids=lambda size: f"packets-of-{size}")
+@pytest.mark.parametrize(
+    "then",
+    [{"data": b""}, {"rset": b""}, {"rset": b"421 4.3.2 bye\r\n"}, {"data": b"421 4.3.2 bye\r\n"}],
+    ids=["closes-at-data", "closes-at-rset", "421-to-rset", "421-to-data"],
+)
+def test_a_refusal_counts_whatever_the_server_says_or_does_after_it(packet: int, then: dict[str, bytes]):
+    said = {"rcpt": b"550 5.1.1 no such user\r\n", **then}
+    with (
+        WordyListener(said, packet=packet, first_only=True) as listener,
+        open_transport(listener.url) as transport,
+    ):
+        outcomes = send(transport, 1, 2)
+
+    refused = (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT)
+    assert ends(outcomes) == {1: refused, 2: TAKEN}
+    assert listener.recipients[-1] == "r2@example.org"
+
+
+def test_a_server_that_falls_silent_after_a_refusal_is_left_and_the_refusal_counts():
+    # It never ends its reply to RSET.
+    said = {"rcpt": b"550 5.1.1 no such user\r\n", "rset": b"250-well\r\n"}
+    with (
+        WordyListener(said, first_only=True) as listener,
+        open_transport(listener.url + "&timeout=0.3&pipelining=off") as transport,
+    ):
+        outcomes = send(transport, 1, 2)
+
+    assert ends(outcomes) == {1: (State.FAILED_PERMANENT, FailureClass.RECIPIENT_PERMANENT), 2: TAKEN}
+
+
 def test_a_goodbye_said_while_idle_is_no_failed_try():
     said = {"idle": b"421 4.4.2 idle for too long\r\n"}
     with WordyListener(said, first_only=True) as listener, open_transport(listener.url) as transport:
@@ -88,13 +119,46 @@ def test_a_goodbye_said_while_idle_is_no_failed_try():
         (Reply(Stage.RCPT, 550, "5.1.10 RESOLVER.ADR.RecipientNotFound"), FailureClass.RECIPIENT_PERMANENT),
         (Reply(Stage.RCPT, 550, "5.1.2 bad domain"), FailureClass.RECIPIENT_PERMANENT),
         (Reply(Stage.RCPT, 550, "5.2.1 disabled"), FailureClass.RECIPIENT_PERMANENT),
-        (Reply(Stage.RCPT, 550, "no such user here"), FailureClass.RECIPIENT_PERMANENT),
-        (Reply(Stage.RCPT, 550, "5.7.1 blocked by policy"), FailureClass.CONFIG),
+        (Reply(Stage.RCPT, 550, "5.1.3 bad syntax"), FailureClass.RECIPIENT_PERMANENT),
+        (Reply(Stage.RCPT, 551, "5.1.6 moved, no forwarding address"), FailureClass.RECIPIENT_PERMANENT),
+        (Reply(Stage.RCPT, 556, "5.1.10 null MX"), FailureClass.RECIPIENT_PERMANENT),
+        (Reply(Stage.END, 550, "5.1.1 no such user"), FailureClass.RECIPIENT_PERMANENT),
+        (Reply(Stage.DATA, 550, "5.1.10 no such user"), FailureClass.RECIPIENT_PERMANENT),
+        # Of this reader alone as far as one can see, and nobody can say that the address is to blame.
+        (Reply(Stage.RCPT, 550, "no such user here"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "Relaying denied"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 501, "what address is that?"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "5.7.1 not allowed to write to this list"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "5.1.0 address rejected"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "5.1.4 ambiguous"), FailureClass.REFUSED),
+        (Reply(Stage.RCPT, 550, "5.2.0 no"), FailureClass.REFUSED),
+        (Reply(Stage.END, 550, "5.1.0 sender rejected"), FailureClass.REFUSED),
+        (Reply(Stage.END, 550, "5.1.2 bad domain"), FailureClass.REFUSED),
+        # Routing and quotas pass.
+        (Reply(Stage.RCPT, 550, "5.4.1 no route"), FailureClass.TRANSIENT),
+        (Reply(Stage.RCPT, 550, "5.4.4 no host"), FailureClass.TRANSIENT),
+        (Reply(Stage.END, 550, "5.4.5 Daily user sending quota exceeded"), FailureClass.TRANSIENT),
+        (Reply(Stage.RCPT, 552, "mailbox full"), FailureClass.TRANSIENT),
+        # Before any reader is named it can only be ours.
+        (Reply(Stage.MAIL, 550, "5.4.5 Daily user sending quota exceeded"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 550, "5.1.0 sender rejected"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 550, "5.1.1 no such sender"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 550, "5.2.1 sender disabled"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 552, "5.2.2 your mailbox is full"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 550, "Sender rejected"), FailureClass.CONFIG),
+        (Reply(Stage.MAIL, 452, "4.2.2 over quota"), FailureClass.TRANSIENT),
+        (Reply(Stage.MAIL, 552, "too big"), FailureClass.CONTENT),
+        (Reply(Stage.MAIL, 550, "5.2.3 too big"), FailureClass.CONTENT),
+        (Reply(Stage.MAIL, 550, "5.6.1 no 8 bits"), FailureClass.CONTENT),
+        (Reply(Stage.RCPT, 550, "5.1.8 sender domain does not exist"), FailureClass.CONFIG),
+        (Reply(Stage.RCPT, 530, "5.7.0 authentication required"), FailureClass.CONFIG),
         (Reply(Stage.MAIL, 550, "5.1.8 sender domain does not exist"), FailureClass.CONFIG),
         (Reply(Stage.MAIL, 530, "5.7.0 Must issue a STARTTLS command first"), FailureClass.CONFIG),
         (Reply(Stage.MAIL, 530, "authentication required"), FailureClass.CONFIG),
         (Reply(Stage.MAIL, 552, "5.3.4 message too big"), FailureClass.CONTENT),
         (Reply(Stage.END, 550, "5.7.1 looks like spam"), FailureClass.CONFIG),
+        (Reply(Stage.END, 552, "too big"), FailureClass.CONTENT),
         (Reply(Stage.END, 554, "refused"), FailureClass.CONTENT),
         (Reply(Stage.LOGIN, 535, "5.7.8 bad credentials"), FailureClass.CONFIG),
         (Reply(Stage.LOGIN, 454, "4.7.0 temporary failure"), FailureClass.TRANSIENT),

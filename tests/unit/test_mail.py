@@ -91,6 +91,51 @@ def test_headers_keep_threads_together_and_answering_machines_quiet():
     assert message["List-Unsubscribe"] is None
 
 
+def test_ids_are_never_encoded_however_long_they_are():
+    reference, host = "SPMS-2019-" + "X" * 54, "m" * 42 + ".spms.min-saude.pt"
+    assert (len(reference), len(host)) == (64, 60)
+    heading = a_heading(reference=reference, host=host, site_name="Sistema de avisos " * 9)
+    template = mail.prepare(a_composed(subject="Manutencao"), heading)
+    raw = mail.fill(template, mail.tokens_of("", "duty@example.org", 42))
+    message = parsed(raw)
+    head = raw.partition(b"\r\n\r\n")[0]
+
+    # As they travel, not as a kind reader would decode them.
+    assert b"=?" not in head
+    root = f"<{reference}.thread@{host}>"
+    for name in ("In-Reply-To", "References"):
+        assert f"\r\n{name}:\r\n {root}\r\n".encode() in head
+    assert message["References"].strip() == root
+    assert f"\r\nFeedback-ID:\r\n n0tice000001:announcement:{host}:janela\r\n".encode() in head
+    assert message["List-Id"].endswith(f" <maintenance.{host}>")
+    assert message["List-Id"].startswith('"Sistema de avisos Sistema')
+    # Whatever can be broken is; an id cannot.
+    assert max(len(line) for line in head.split(b"\r\n") if host.encode() not in line) <= 78
+
+
+def test_all_mails_of_an_intervention_with_a_long_reference_name_the_same_root():
+    long = "SPMS-2019-MIGRACAO-DA-BASE-DE-DADOS-EXADATA"
+    roots = set()
+    for sequence in (0, 1):
+        heading = a_heading(reference=long[:40], host="janela.spms.min-saude.pt", sequence=sequence)
+        roots.add(parsed(mail.prepare(a_composed(), heading))["References"].strip())
+
+    assert roots == {f"<{long[:40]}.thread@janela.spms.min-saude.pt>"}
+
+
+def test_a_host_that_is_an_address_or_international_makes_legal_ids():
+    six = parsed(mail.prepare(a_composed(), a_heading(host="::1")))
+    assert six["Message-ID"].startswith("<n0tice000001.3.")
+    assert six["Message-ID"].endswith("@[IPv6:::1]>")
+    assert six["References"] == "<SPMS-2019-EXADATA.thread@[IPv6:::1]>"
+    assert six["List-Id"] == '"Janela" <maintenance.--1>'
+    assert six["Feedback-ID"] == "n0tice000001:announcement:--1:janela"
+
+    other = parsed(mail.prepare(a_composed(), a_heading(host="saúde.example.org")))
+    assert other["References"] == "<SPMS-2019-EXADATA.thread@xn--sade-rra.example.org>"
+    assert "xn--sade-rra" in other["List-Id"]
+
+
 @settings(max_examples=50, deadline=None)
 @given(subject=WORDS, text=WORDS, html=WORDS, name=WORDS)
 @example(subject=".", text=".\r\n..\n.", html="\n.\n", name=".")

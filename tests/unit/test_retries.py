@@ -92,6 +92,27 @@ def test_failures_that_no_repetition_mends_are_not_tried_again(failure: FailureC
     assert (step.state, step.due_at) == (state, None)
 
 
+@pytest.mark.parametrize(("attempts", "minutes"), [(1, 15), (2, 30), (3, 30), (4, 30)])
+def test_refusal_of_one_reader_is_tried_again_far_apart(attempts: int, minutes: int) -> None:
+    step = after_failure(FailureClass.REFUSED, attempts=attempts, now=at(0), expires_at=LONG)
+
+    assert (step.state, step.due_at) == (State.RETRY_WAIT, at(0) + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("attempts", [5, 6, 60])
+def test_refusal_of_one_reader_ends_with_the_fifth_try(attempts: int) -> None:
+    step = after_failure(FailureClass.REFUSED, attempts=attempts, now=at(0), expires_at=LONG)
+
+    assert (step.state, step.due_at) == (State.FAILED_PERMANENT, None)
+
+
+def test_refusal_whose_next_try_would_be_useless_expires() -> None:
+    soon = at(0) + timedelta(minutes=15)
+    step = after_failure(FailureClass.REFUSED, attempts=1, now=at(0), expires_at=soon)
+
+    assert (step.state, step.due_at) == (State.EXPIRED, None)
+
+
 def test_our_own_fault_is_tried_again_once_mended() -> None:
     step = after_failure(FailureClass.CONFIG, attempts=1, now=at(0), expires_at=LONG)
 

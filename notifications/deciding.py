@@ -19,6 +19,7 @@ from maintenance.lifecycle import Actor, Role
 from notifications import stopping
 from notifications.ledger import suppression
 from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow, RecipientRow
+from notifications.queries import find_delivery
 from notifications.retries import UNSENT, State
 
 #: The kind of event that tells of a decision.
@@ -103,7 +104,7 @@ def decide(
     """
     if not by.role.covers(Role.APPROVER):
         raise StepRefused("Only approvers may decide about deliveries; ask one of them.")
-    row = session.get(DeliveryRow, delivery_id, with_for_update=True, populate_existing=True)
+    row = find_delivery(session, delivery_id, lock=True)
     if row is None:
         raise NotFound("There is no delivery %(id)s; `janela deliveries list` shows them.", id=delivery_id)
     rule = _RULES[decision]

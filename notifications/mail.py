@@ -59,6 +59,8 @@ class Heading:
     language: str
     #: The `Date`: fixed when the notice is fanned out, so that a second try is the same mail.
     at: datetime
+    #: Where a reader who is free to leave says so, without a slash at its end; "" for those who have to know.
+    unsubscribe_url: str = ""
 
 
 def prepare(composed: Composed, heading: Heading) -> bytes:
@@ -113,9 +115,21 @@ def _split(template: bytes) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     return pieces, tuple(piece.decode("ascii") for piece in pieces[1::2])
 
 
-def tokens_of(name: str, wire: str, delivery_id: int) -> dict[str, bytes]:
-    """Return what a template is filled with for one recipient, whose address `wire_address` returned."""
-    return {"to": _mailbox(name, wire), "delivery": b"%d" % delivery_id}
+def tokens_of(name: str, wire: str, delivery_id: int, *, proof: str = "") -> dict[str, bytes]:
+    """Return what a template is filled with for one recipient.
+
+    Args:
+        name: Theirs; may be empty.
+        wire: What `wire_address` returned of their address.
+        delivery_id: Ours.
+        proof: What makes the address for leaving theirs alone, where the template `lets_leave`.
+    """
+    return {"to": _mailbox(name, wire), "delivery": b"%d" % delivery_id, "proof": proof.encode("ascii")}
+
+
+def lets_leave(template: bytes) -> bool:
+    """Return whether the readers of a template may unsubscribe with one click."""
+    return "proof" in _split(template)[1]
 
 
 def wire_address(address: str) -> str:
@@ -192,6 +206,10 @@ def _tokens(heading: Heading) -> bytes:
         "List-Id": (*_ascii_phrase(heading.site_name), f"<maintenance.{host}>"),
         "Feedback-ID": (f"{heading.notice_public_id}:{heading.kind}:{host}:janela",),
     }
+    if heading.unsubscribe_url:
+        # RFC 8058: one HTTPS address that says whose subscription it is, and needs no cookie and no sign-in.
+        lines["List-Unsubscribe"] = (f"<{heading.unsubscribe_url}/\x1edelivery\x1e.\x1eproof\x1e>",)
+        lines["List-Unsubscribe-Post"] = ("List-Unsubscribe=One-Click",)
     return b"".join(_folded(name, words) for name, words in lines.items())
 
 

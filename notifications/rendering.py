@@ -23,6 +23,11 @@ class Variant:
     first: bool
 
 
+def is_free_to_leave(reader: Reader) -> bool:
+    """Return whether somebody reads for themselves: contacts of institutions and operators have to know."""
+    return bool(reader.entries) and not any(entry.institution for entry in reader.entries)
+
+
 def message_row(
     variant: Variant, words: Composed, story: Story, reader: Reader, notice: NoticeRow, now: datetime
 ) -> dict[str, Any]:
@@ -39,6 +44,7 @@ def message_row(
             kind=notice.kind,
             language=reader.language,
             at=now,
+            unsubscribe_url=f"{story.site.public_url}/unsubscribe" if is_free_to_leave(reader) else "",
         )
         body = mail.prepare(words, heading)
     elif variant.channel == "sms":

@@ -109,7 +109,9 @@ def _smtp(runtime: Runtime, processes: int) -> Transport | None:
     account = f"smtp {relay.user}@{relay.host}:{relay.port}"
     own = max(connections(settings) // processes, 1)
     pace = Pace(relay.rate, paces.shared(runtime.database, account))
-    return SmtpTransport(relay, envelope, pace, connections=own // threads(own, processes))
+    return SmtpTransport(
+        relay, envelope, pace, connections=own // threads(own, processes), key=secret_key(settings)
+    )
 
 
 def _twilio(runtime: Runtime) -> Transport | None:

@@ -7,6 +7,8 @@ from hashlib import sha256
 
 #: Purpose of the signature in return addresses of mails.
 BOUNCE = "bounce"
+#: In the addresses by which subscribers leave.
+UNSUBSCRIBE = "unsubscribe"
 
 
 def signature(key: str, purpose: str, delivery_id: int) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from notifications import mail
 from notifications.channels.pace import Pace
 from notifications.channels.parcels import LONGEST_SEND, Outcome, Parcel
-from notifications.channels.signatures import BOUNCE, signature
+from notifications.channels.signatures import BOUNCE, UNSUBSCRIBE, signature
 from notifications.channels.smtp_conversation import Letter
 from notifications.channels.smtp_replies import Reply, Stage, classify
 from notifications.channels.smtp_session import Relay, Session, converse
@@ -122,6 +122,7 @@ class SmtpTransport:
         *,
         connections: int = 1,
         longest_send: float = LONGEST_SEND,
+        key: str = "",
     ) -> None:
         """Open nothing yet.
 
@@ -130,6 +131,7 @@ class SmtpTransport:
             envelope: Who gets what comes back.
             pace: Without one the relay's rate holds for this process alone.
             connections: How many a thread opens at most.
+            key: Signs the addresses by which subscribers leave.
             longest_send: How many seconds a batch may take; what was not begun by then is given back.
         """
         self._relay = relay
@@ -137,6 +139,7 @@ class SmtpTransport:
         self._pace = pace or Pace(relay.rate)
         self._connections = connections
         self._longest_send = longest_send
+        self._key = key
         self.batch_size = self.mails_per_connection * connections
         if relay.rate:
             self.batch_size = min(self.batch_size, max(int(relay.rate * _PACED_SECONDS), 1))
@@ -179,7 +182,10 @@ class SmtpTransport:
 
     def _letter(self, parcel: Parcel) -> Letter:
         wire = mail.wire_address(parcel.recipient)
-        tokens = mail.tokens_of(parcel.name, wire, parcel.delivery_id)
+        proof = ""
+        if mail.lets_leave(parcel.message):
+            proof = signature(self._key, UNSUBSCRIBE, parcel.delivery_id)
+        tokens = mail.tokens_of(parcel.name, wire, parcel.delivery_id, proof=proof)
         return Letter(
             delivery_id=parcel.delivery_id,
             sender=self._envelope.of(parcel.delivery_id),

@@ -84,6 +84,7 @@ EVENT_WORDS = {
     "suppressed": lazy_gettext("Held back: address suppressed"),
     "asked": lazy_gettext("Asked the provider, who knows nothing of it"),
     "operator": lazy_gettext("Decided by a person"),
+    "unsubscribed": lazy_gettext("Its reader wants no more messages"),
     "held": lazy_gettext("Held back: quiet hours"),
 }
 #: What people, and the breaker, did about sending.

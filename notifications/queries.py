@@ -213,6 +213,23 @@ def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[Stat
     return counts
 
 
+def paused(session: Session) -> Sequence[NoticeRow]:
+    """Return the notices that a person paused and of which something is still to come."""
+    is_open = exists().where(DeliveryRow.notice_id == NoticeRow.id, unfinished(DeliveryRow))
+    return session.scalars(
+        select(NoticeRow)
+        .where(NoticeRow.paused_at.is_not(None), or_(NoticeRow.state == "planned", is_open))
+        .order_by(NoticeRow.id)
+    ).all()
+
+
+def for_a_person(session: Session) -> int:
+    """Return how many deliveries wait for a person; it reads the whole ledger."""
+    return session.scalars(
+        select(func.count()).select_from(DeliveryRow).where(DeliveryRow.state == State.NEEDS_REVIEW)
+    ).one()
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that operators should look at."""

@@ -28,6 +28,9 @@ from notifications.models import (
 )
 from notifications.retries import State
 
+#: No delivery has a higher number; a database that is asked for one beyond what it counts with fails.
+LARGEST_ID = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
@@ -125,7 +128,7 @@ def told(
     instead = reach.rung_of(_rungs(session, which))
     query = _query(which).where(DeliveryRow.id > after).limit(limit)
     if before is not None:
-        query = query.where(DeliveryRow.id < before)
+        query = query.where(DeliveryRow.id < max(min(before, LARGEST_ID), 0))
     query = query.order_by(DeliveryRow.id.desc() if newest_first else DeliveryRow.id)
     rows = session.execute(query, execution_options={"yield_per": 1000})
     for row in rows:
@@ -140,9 +143,10 @@ def get_told(session: Session, delivery_id: int) -> Told:
     Raises:
         NotFound: If there is none.
     """
-    for found in told(session, Filter(), limit=1, after=delivery_id - 1):
-        if found.delivery == delivery_id:
-            return found
+    if 0 < delivery_id <= LARGEST_ID:
+        for found in told(session, Filter(), limit=1, after=delivery_id - 1):
+            if found.delivery == delivery_id:
+                return found
     raise NotFound("There is no delivery %(id)s; `janela deliveries list` shows them.", id=delivery_id)
 
 

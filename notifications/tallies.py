@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from maintenance.errors import NotFound
 from maintenance.models import InstitutionRow
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeInstitution
+from notifications.queries import get_notice
 from notifications.reports import Filter
 from notifications.retries import UNFINISHED, State
 
@@ -171,6 +172,18 @@ def get_institution(session: Session, code: str) -> InstitutionRow:
     if row is None:
         raise NotFound("There is no institution %(code)s in the directory.", code=code)
     return row
+
+
+def check(session: Session, which: Filter) -> None:
+    """Return when the notice and the institution that a filter names exist, so that nothing found is no mistyped name.
+
+    Raises:
+        NotFound: When there is no such notice, or the directory never had the institution.
+    """
+    if which.notice is not None:
+        get_notice(session, which.notice)
+    if which.institution is not None:
+        get_institution(session, which.institution)
 
 
 def _joined(query: Select[*_Columns], which: Filter) -> Select[*_Columns]:

@@ -121,6 +121,8 @@ def export() -> ResponseReturnValue:
             institution=asked.get("institution") or None,
         )
     )
+    with database().read() as session:
+        tallies.check(session, which)
 
     def lines() -> Iterator[str]:
         with database().read() as session:

@@ -13,10 +13,11 @@ from sqlalchemy import select
 from app import cli
 from maintenance import schema
 from maintenance.database import Database
+from maintenance.errors import NotFound
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow
-from notifications.reports import Filter, as_csv, told
+from notifications.reports import Filter, as_csv, get_told, told
 from notifications.retries import FailureClass, State
 from notifications.sending import drain
 from tests.builders import at
@@ -124,7 +125,35 @@ def test_commands_list_show_and_export(installation: Runtime) -> None:
     assert len(list(csv.reader(io.StringIO(exported.output)))) == 3
 
 
-@pytest.mark.parametrize("arguments", [["show", "4711"], ["list", "--notice", "nope"]])
+def test_a_list_that_is_cut_shows_the_newest_and_says_so(installation: Runtime) -> None:
+    cut = janela(installation, "deliveries", "list", "--address", "c@example.org", "--limit", "1")
+    longer = janela(installation, "deliveries", "list", "--institution", "HSJ", "--limit", "1")
+
+    assert "there are more" not in cut.stderr
+    assert "b@example.org" in longer.stdout
+    assert "a@example.org" not in longer.stdout
+    assert "there are more than these 1" in longer.stderr
+
+
+@pytest.mark.parametrize("number", [0, -1, 4, 2**31, 2**63, 10**30])
+def test_no_number_is_too_large_to_be_not_found(any_database: Database, number: int) -> None:
+    with any_database.read() as session:
+        with pytest.raises(NotFound):
+            get_told(session, number)
+        assert list(told(session, Filter(), before=number, newest_first=True)) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "4711"],
+        ["show", "9" * 30],
+        ["list", "--notice", "nope"],
+        ["list", "--institution", "NONE"],
+        ["export", "--notice", "nope"],
+        ["export", "--institution", "NONE"],
+    ],
+)
 def test_what_does_not_exist_is_said_in_a_sentence(installation: Runtime, arguments: list[str]) -> None:
     done = janela(installation, "deliveries", *arguments)
 

@@ -122,6 +122,14 @@ def test_long_lists_come_in_pages(client: FlaskClient, runtime: Runtime):
     assert "before=" not in second.partition("<main")[2]
 
 
+def test_a_page_beyond_every_number_is_the_first(client: FlaskClient, runtime: Runtime):
+    tell(runtime, "ana@example.org")
+    path = f"/deliveries/notices/{notice_id(runtime)}"
+
+    assert "ana@example.org" in client.get(f"{path}?before={2**64}").text
+    assert "ana@example.org" not in client.get(f"{path}?before=-{2**64}").text
+
+
 def test_an_institution_sees_everything_that_stood_for_it(client: FlaskClient, runtime: Runtime):
     stand_for(runtime, "HSJ", "Hospital de S. José")
     mail = tell(runtime, "ana@example.org")[0]
@@ -147,8 +155,10 @@ def test_one_delivery_shows_every_try_and_receipt(client: FlaskClient, runtime: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/deliveries/9", "/deliveries/notices/none", "/deliveries/institutions/NONE"]
-)
+    "path",
+    ["/deliveries/9", f"/deliveries/{2**63}", "/deliveries/notices/none", "/deliveries/institutions/NONE",
+     "/deliveries/export.csv?notice=none", "/deliveries/export.csv?institution=NONE"],
+)  # fmt: skip
 def test_what_does_not_exist_is_not_found(client: FlaskClient, path: str):
     assert client.get(path).status_code == 404
 

@@ -21,6 +21,8 @@ _Columns = TypeVarTuple("_Columns")
 
 #: How far back the rate is measured that says when a notice is done.
 RECENT = timedelta(minutes=1)
+#: How long before it is due a notice counts as about to begin: who watches then need not ask again themselves.
+SOON = timedelta(minutes=15)
 #: The provider has it, or the reader.
 GOOD = (State.ACCEPTED, State.DELIVERED)
 #: Somebody should look: nobody was reached, or nobody knows.
@@ -67,6 +69,13 @@ class Progress:
     #: None when nothing is open, or nothing moves.
     done_at: datetime | None
     is_paused: bool
+    #: Whether more deliveries may still be written: it is due, or about to be, and not fanned out to the end.
+    is_growing: bool
+
+    @property
+    def is_watched(self) -> bool:
+        """Return whether it is worth looking again: more is to be written, or to be sent."""
+        return self.is_growing or self.open > 0
 
     @property
     def open(self) -> int:
@@ -103,6 +112,7 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
         per_minute=round(finished * 60 / seconds),
         done_at=now + timedelta(seconds=round(coming * seconds / finished)) if moving else None,
         is_paused=notice.paused_at is not None,
+        is_growing=notice.state == "planned" and notice.due_at <= now + SOON,
     )
 
 

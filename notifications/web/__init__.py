@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 
 from maintenance.lifecycle import Role
 from maintenance.web import navigation
-from notifications.web import announcing, deliveries, feeds, hooks, outbox, stops, words
+from notifications.web import announcing, deliveries, feeds, hooks, outbox, sent, stops, words
 
 
 def init_app(app: Flask) -> None:
@@ -16,7 +16,7 @@ def init_app(app: Flask) -> None:
     words.init_app(app)
     announcing.init_app(app)
     stops.init_app(app)
-    for part in (outbox, deliveries, hooks):
+    for part in (outbox, deliveries, sent, hooks):
         app.register_blueprint(part.bp)
     navigation.add_link(app, "deliveries.index", lazy_gettext("Deliveries"), role=Role.READER, order=60)
     navigation.add_link(app, "outbox.index", lazy_gettext("Outbox"), role=Role.READER, order=70)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -29,7 +29,7 @@ from notifications.rehearsal import Rehearsal, rehearse
 from notifications.testing import send_test, send_test_sms, without_number
 from notifications.timetable import NoticeKind
 from notifications.web.kept_messages import calendar_events
-from notifications.web.outbox import MAIL_POLICY
+from notifications.web.outbox import as_mail
 
 bp = Blueprint("announcing", __name__, url_prefix="/plan/<reference>/messages")
 
@@ -82,10 +82,7 @@ def show(reference: str, scope_id: int) -> ResponseReturnValue:
 def html(reference: str, scope_id: int) -> ResponseReturnValue:
     """Give the HTML of a mail alone, for the frame in which `show` draws it."""
     rehearsal = _rehearsal(reference)
-    response = Response(rehearsal.compose(rehearsal.variant(scope_id)).html, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = MAIL_POLICY
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return as_mail(rehearsal.compose(rehearsal.variant(scope_id)).html)
 
 
 @bp.post("/<int:scope_id>/test")

@@ -58,6 +58,7 @@ def paths(runtime: Runtime) -> list[str]:
         "/deliveries/",
         f"/deliveries/notices/{rows[0].notice}",
         f"/deliveries/{rows[1].delivery}",
+        f"/deliveries/{rows[1].delivery}/message",
         "/deliveries/institutions/",
     ]
 

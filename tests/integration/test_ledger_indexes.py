@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Table, event
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
-from notifications import claims, stopping, upkeep
+from notifications import claims, reconciling, stopping, upkeep
 from notifications.ledger import TABLE
 from tests.builders import at
 from tests.ledgers import addresses, queue
@@ -28,6 +28,8 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "note trouble": lambda session: stopping.note_trouble(
         session, "email", words="no", is_config=True, now=NOW
     ),
+    "ask about doubts": lambda session: session.execute(reconciling.doubts("sms", NOW)),
+    "ask about stragglers": lambda session: session.execute(reconciling.stragglers("sms", "twilio", NOW)),
 }
 
 

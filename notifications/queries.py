@@ -191,26 +191,14 @@ def get_notice(session: Session, public_id: str) -> NoticeRow:
     return row
 
 
-def notices(session: Session, *, reference: str | None = None, limit: int = 100) -> Sequence[NoticeRow]:
-    """Return notices, the newest due first, of one intervention or of all."""
-    query = select(NoticeRow).order_by(NoticeRow.due_at.desc(), NoticeRow.id.desc()).limit(limit)
+def notices(
+    session: Session, *, reference: str | None = None, limit: int = 100, past: int = 0
+) -> Sequence[NoticeRow]:
+    """Return notices, the newest due first, of one intervention or of all; `past` so many."""
+    query = select(NoticeRow).order_by(NoticeRow.due_at.desc(), NoticeRow.id.desc()).limit(limit).offset(past)
     if reference is not None:
         query = query.where(NoticeRow.reference == reference)
     return session.scalars(query).all()
-
-
-def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[State, int]]:
-    """Return for each notice how many deliveries are in each state; states that none is in are left out."""
-    counts: dict[int, dict[State, int]] = {id_: {} for id_ in notice_ids}
-    rows = session.execute(
-        select(DeliveryRow.notice_id, DeliveryRow.state, func.count())
-        .where(DeliveryRow.notice_id.in_(notice_ids))
-        .group_by(DeliveryRow.notice_id, DeliveryRow.state)
-        .order_by(DeliveryRow.state)
-    )
-    for notice_id, state, count in rows:
-        counts[notice_id][State(state)] = count
-    return counts
 
 
 def paused(session: Session) -> Sequence[NoticeRow]:

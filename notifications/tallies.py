@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVarTuple
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from maintenance.errors import NotFound
 from maintenance.models import InstitutionRow
-from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeInstitution
+from notifications.models import DeliveryRow, MessageRow, NoticeRow, ScopeInstitution
 from notifications.queries import get_notice
-from notifications.reports import Filter
+from notifications.reports import Filter, joined
 from notifications.retries import UNFINISHED, State
-
-_Columns = TypeVarTuple("_Columns")
 
 #: How far back the rate is measured that says when a notice is done.
 RECENT = timedelta(minutes=1)
@@ -40,6 +38,7 @@ BAD = (
 )
 #: Newer news made it pointless, or a person took it back: nothing is owed, nothing is wrong.
 DROPPED = (State.SUPERSEDED, State.CANCELLED)
+_IN_OUTBOX = func.sum(case((DeliveryRow.transport == "outbox", 1), else_=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +91,8 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
     """Return how far a notice has come; the rate is that of the last minute."""
     since = max(now - RECENT, notice.fanned_out_at or now - RECENT)
     recent = func.sum(case((DeliveryRow.finished_at > since, 1), else_=0))
-    in_outbox = func.sum(case((DeliveryRow.transport == "outbox", 1), else_=0))
     rows = session.execute(
-        select(DeliveryRow.state, func.count(), recent, in_outbox)
+        select(DeliveryRow.state, func.count(), recent, _IN_OUTBOX)
         .where(DeliveryRow.notice_id == notice.id)
         .group_by(DeliveryRow.state)
     ).all()
@@ -116,25 +114,52 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
     )
 
 
-def counts(session: Session, which: Filter) -> dict[State, int]:
-    """Return how many deliveries are in each state, in the order in which a delivery goes through them."""
-    query = _joined(select(DeliveryRow.state, func.count()), which).group_by(DeliveryRow.state)
-    found = {State(state): count for state, count in session.execute(query)}
-    return {state: found[state] for state in State if state in found}
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Deliveries, counted."""
+
+    #: In the order in which a delivery goes through them.
+    counts: dict[State, int]
+    #: How many messages were kept in the outbox: accepted, as far as the ledger goes, and read by nobody.
+    kept: int
+    #: That they went by, in order.
+    channels: list[str]
 
 
-def kept(session: Session, which: Filter) -> int:
-    """Return how many messages were kept in the outbox: accepted, as far as the ledger goes, and read by nobody."""
-    query = _joined(select(func.count(DeliveryRow.id)), which).where(
-        DeliveryRow.transport == "outbox", DeliveryRow.state.in_(GOOD)
+def tally(session: Session, which: Filter) -> Tally:
+    """Return the deliveries of a filter, counted in one look."""
+    query = joined(select(DeliveryRow.state, DeliveryRow.channel, func.count(), _IN_OUTBOX), which)
+    rows = session.execute(query.group_by(DeliveryRow.state, DeliveryRow.channel)).all()
+    found: Counter[State] = Counter()
+    for state, _, count, _ in rows:
+        found[State(state)] += count
+    return Tally(
+        counts={state: found[state] for state in State if state in found},
+        kept=sum(in_outbox for state, _, _, in_outbox in rows if state in GOOD),
+        channels=sorted({channel for _, channel, _, _ in rows}),
     )
-    return session.scalars(query).one()
 
 
-def channels_used(session: Session, which: Filter) -> list[str]:
-    """Return the channels that deliveries went by, in order."""
-    query = _joined(select(DeliveryRow.channel), which).distinct().order_by(DeliveryRow.channel)
-    return list(session.scalars(query))
+def tally_of_notices(
+    session: Session, notice_ids: Sequence[int]
+) -> tuple[dict[int, dict[State, int]], Tally]:
+    """Return for each of these notices how many deliveries are in each state, and all of them together.
+
+    One look, at their deliveries alone.
+    """
+    rows = session.execute(
+        select(DeliveryRow.notice_id, DeliveryRow.state, func.count(), _IN_OUTBOX)
+        .where(DeliveryRow.notice_id.in_(notice_ids))
+        .group_by(DeliveryRow.notice_id, DeliveryRow.state)
+        .order_by(DeliveryRow.state)
+    ).all()
+    each: dict[int, dict[State, int]] = {id_: {} for id_ in notice_ids}
+    found: Counter[State] = Counter()
+    for notice_id, state, count, _ in rows:
+        each[notice_id][State(state)] = count
+        found[State(state)] += count
+    kept = sum(in_outbox for _, state, _, in_outbox in rows if state in GOOD)
+    return each, Tally({state: found[state] for state in State if state in found}, kept, [])
 
 
 def parts_of(session: Session, delivery_id: int) -> int:
@@ -194,15 +219,3 @@ def check(session: Session, which: Filter) -> None:
         get_notice(session, which.notice)
     if which.institution is not None:
         get_institution(session, which.institution)
-
-
-def _joined(query: Select[*_Columns], which: Filter) -> Select[*_Columns]:
-    """Return the query over deliveries, limited; only what the limits need is joined, since all rows are read."""
-    query = query.select_from(DeliveryRow)
-    if which.reference is not None or which.notice is not None:
-        query = query.join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-    if which.institution is not None:
-        query = query.join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-    if which.address is not None or which.words is not None:
-        query = query.join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
-    return query.where(*which.conditions())

@@ -99,7 +99,7 @@ def _trouble(trouble: queries.Trouble) -> str:
 
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:
     notices = queries.notices(session, reference=reference, limit=limit)
-    counts = queries.progress(session, [notice.id for notice in notices])
+    counts, _ = tallies.tally_of_notices(session, [notice.id for notice in notices])
     for notice in notices:
         progress = ", ".join(f"{count} {state}" for state, count in counts[notice.id].items())
         click.echo(

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, Table, event
 from sqlalchemy.orm import Session
 
 from maintenance.database import Database
-from notifications import claims, reconciling, stopping, upkeep
+from notifications import claims, reconciling, reports, stopping, tallies, upkeep
 from notifications.ledger import TABLE
+from notifications.reports import Filter
 from tests.builders import at
 from tests.ledgers import addresses, queue
 
@@ -28,6 +29,10 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "note trouble": lambda session: stopping.note_trouble(
         session, "email", words="no", is_config=True, now=NOW
     ),
+    "look at a page of a notice": lambda session: list(
+        reports.told(session, Filter(notice="x"), limit=9, newest_first=True)
+    ),
+    "count the deliveries of some notices": lambda session: tallies.tally_of_notices(session, [1, 2]),
     "ask about doubts": lambda session: session.execute(reconciling.doubts("sms", NOW)),
     "ask about stragglers": lambda session: session.execute(reconciling.stragglers("sms", "twilio", NOW)),
 }

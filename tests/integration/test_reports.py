@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -81,6 +82,23 @@ def test_every_question_has_its_answer(installation: Runtime) -> None:
     assert addresses(installation, Filter(states=[State.FAILED_PERMANENT])) == ["c@example.org"]
     assert addresses(installation, Filter(channel="sms")) == []
     assert addresses(installation, Filter(reference="OTHER")) == []
+
+
+def test_pages_of_a_notice_hold_to_its_filters_in_both_directions(installation: Runtime) -> None:
+    with installation.database.read() as session:
+        notice = session.scalars(select(NoticeRow.public_id)).one()
+        rows = list(told(session, Filter(notice=notice)))
+
+        def page(which: Filter, **more: Any) -> list[str]:
+            return [row.address[0] for row in told(session, which, limit=2, **more)]
+
+        assert page(Filter(notice=notice)) == ["a", "b"]
+        assert page(Filter(notice=notice), newest_first=True) == ["c", "b"]
+        assert page(Filter(notice=notice), newest_first=True, before=rows[1].delivery) == ["a"]
+        assert page(Filter(notice=notice), after=rows[1].delivery) == ["c"]
+        assert page(Filter(notice=notice, words="EXAMPLE", institution="HSJ")) == ["a", "b"]
+        assert page(Filter(notice=notice, states=[State.FAILED_PERMANENT])) == ["c"]
+        assert page(Filter(notice=notice, address="nobody@example.org")) == []
 
 
 def test_institution_keeps_what_it_was_told_when_the_directory_forgets_the_address(

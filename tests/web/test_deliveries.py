@@ -122,6 +122,24 @@ def test_long_lists_come_in_pages(client: FlaskClient, runtime: Runtime):
     assert "before=" not in second.partition("<main")[2]
 
 
+def test_notices_come_in_pages_and_only_those_shown_are_counted(client: FlaskClient, runtime: Runtime):
+    for number in range(27):
+        ledgers.queue(
+            runtime.database, [f"r{number}@example.org"], now=ANNOUNCED_AT, reference=f"INT-{number}"
+        )
+    first, second = (client.get(f"/deliveries/?lang=en&page={page}").text for page in (1, 2))
+
+    assert "<strong>25</strong> Waiting" in first
+    assert "Of the notices on this page" in first
+    assert "page=2" in first
+    assert "INT-26" in first, "the newest first"
+    assert "<strong>2</strong> Waiting" in second
+    assert "INT-1<" in second
+    assert "page=1" in second
+    assert client.get(f"/deliveries/?page={10**30}").status_code == 200
+    assert "Of the notices on this page" not in client.get("/deliveries/?lang=en&reference=INT-3").text
+
+
 def test_a_page_beyond_every_number_is_the_first(client: FlaskClient, runtime: Runtime):
     tell(runtime, "ana@example.org")
     path = f"/deliveries/notices/{notice_id(runtime)}"

@@ -67,12 +67,7 @@ def list_(
             rows = list(reports.told(session, which, limit=limit + 1, newest_first=True))
             for row in rows[:limit]:
                 click.echo(_line(row))
-            if len(rows) > limit:
-                click.echo(
-                    f"! there are more than these {limit}, the newest: give a higher --limit, or "
-                    "`janela deliveries export` them",
-                    err=True,
-                )
+            _say_if_cut(len(rows), limit)
             if institution:
                 for one in reach.unreachable(session, institution, runtime.clock()):
                     click.echo(
@@ -97,8 +92,18 @@ def _trouble(trouble: queries.Trouble) -> str:
     return f"! {trouble.what} {trouble.name} {how}: {trouble.words}"
 
 
+def _say_if_cut(found: int, limit: int) -> None:
+    if found > limit:
+        click.echo(
+            f"! there are more than these {limit}, the newest: give a higher --limit, or "
+            "`janela deliveries export` them",
+            err=True,
+        )
+
+
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:
-    notices = queries.notices(session, reference=reference, limit=limit)
+    found = queries.notices(session, reference=reference, limit=limit + 1)
+    notices = found[:limit]
     counts, _ = tallies.tally_of_notices(session, [notice.id for notice in notices])
     for notice in notices:
         progress = ", ".join(f"{count} {state}" for state, count in counts[notice.id].items())
@@ -106,6 +111,7 @@ def _list_notices(session: Session, reference: str | None, limit: int) -> None:
             f"{notice.public_id}  {notice.due_at:%Y-%m-%d %H:%M} UTC  {notice.reference} v{notice.sequence} "
             f"{notice.kind:<12}  {'paused' if notice.paused_at else notice.state:<10}  {progress}".rstrip()
         )
+    _say_if_cut(len(found), limit)
 
 
 @deliveries.command()

@@ -147,6 +147,12 @@ def test_a_list_that_is_cut_shows_the_newest_and_says_so(installation: Runtime) 
     cut = janela(installation, "deliveries", "list", "--address", "c@example.org", "--limit", "1")
     longer = janela(installation, "deliveries", "list", "--institution", "HSJ", "--limit", "1")
 
+    with installation.database.write() as session:
+        a_notice(session, now=at(9), reference="LATER")
+    notices = janela(installation, "deliveries", "list", "--limit", "1")
+
+    assert "LATER" in notices.stdout
+    assert "there are more than these 1" in notices.stderr
     assert "there are more" not in cut.stderr
     assert "b@example.org" in longer.stdout
     assert "a@example.org" not in longer.stdout

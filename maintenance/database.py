@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy import JSON, DateTime, Engine, MetaData, create_engine, event, func, select
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -156,6 +156,19 @@ class Database:
             yield
         finally:
             self._listeners.remove(tell)
+
+    def skew(self, clock: Callable[[], datetime]) -> timedelta:
+        """Return how far a clock surely is ahead of the database's; less than nothing when it is behind.
+
+        What the question takes is not held against it. SQLite has no clock but that of this host: no skew.
+        """
+        if self.is_sqlite:
+            return timedelta()
+        with self.engine.connect() as connection:
+            asked = clock()
+            theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            answered = clock()
+        return asked - theirs if asked > theirs else min(answered - theirs, timedelta())
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import channels, claims
+from notifications import channels, claims, clocks
 from notifications.channels.parcels import Transport
 from notifications.engine import Engine
 from notifications.errors import BrokerAway
@@ -291,6 +291,7 @@ def run_worker(runtime: Runtime, *, concurrency: int) -> int:
         shards[:] = [Shards(runtime, broker, stopping.is_set)]
 
     def drain_shard(channel: str, shard: int) -> None:
+        clocks.look(runtime)
         shards[0].drain(channel, shard)
 
     def end(**_: Any) -> None:

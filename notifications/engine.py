@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from maintenance.runtime import Runtime
-from notifications import channels, claims, jobs
+from notifications import channels, claims, clocks, jobs
 from notifications.channels.parcels import Transport
 from notifications.models import LeaseRow
 from notifications.sending import drain_together
@@ -109,6 +109,7 @@ class Engine:
             ("tell", 0, self._tell),
             *((f"send {channel}", 0, partial(self.send, channel)) for channel in self._transports),
             ("keep up", KEEP_UP_SECONDS, partial(self._leading, jobs.keep_up)),
+            ("compare clocks", clocks.SAY_EVERY_SECONDS, partial(clocks.look, self._runtime)),
             ("watch", ASK_SECONDS, partial(self._leading, partial(jobs.watch, transports=self._transports))),
             ("escalate", ASK_SECONDS, partial(self._leading, jobs.escalate)),
             ("ask", ASK_SECONDS, partial(self._leading, partial(jobs.ask, transports=self._transports))),

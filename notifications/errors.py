@@ -43,3 +43,7 @@ class InvalidOperators(JanelaError):
 
 class NobodyReached(JanelaError):
     """Institutions that the operators have to tell themselves."""
+
+
+class ChannelStopped(JanelaError):
+    """The breaker stopped a channel: nothing leaves by it until a person resumes it."""

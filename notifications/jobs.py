@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from maintenance.runtime import Runtime
 from maintenance.scheduling import due_starts, start_due
-from notifications import alarms, channels, endpoints, escalating, upkeep
+from notifications import alarms, channels, clocks, endpoints, escalating, upkeep
 from notifications.channels.parcels import Transport
 from notifications.fanout import fan_out_due
 from notifications.planning import plan_notices
@@ -69,11 +69,13 @@ def tell(runtime: Runtime, send: Callable[[], object] = lambda: None) -> tuple[i
 
 
 def keep_up(runtime: Runtime) -> upkeep.Upkeep:
-    """Bring on the deliveries that no sender will."""
+    """Bring on the deliveries that no sender will; do nothing while this host's clock cannot judge leases."""
     now = runtime.clock()
     with runtime.database.read() as session:
         if not upkeep.is_needed(session, now):
             return upkeep.Upkeep()
+    if not clocks.may_reap(runtime):
+        return upkeep.Upkeep()
     with runtime.database.write() as session:
         return upkeep.reap(session, now)
 

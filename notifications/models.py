@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from maintenance.database import Base, new_public_id
 
 #: Makes an index small, whatever the ledger holds. Not by `state`: PostgreSQL writes an update into no index at all
 #: when it changes no column that one of them names, its condition included.
 _UNFINISHED: dict[str, Any] = dict.fromkeys(("postgresql_where", "sqlite_where"), text("finished_at IS NULL"))
+_WAITS_FOR_RECEIPT = text("channel = 'sms' AND finished_at IS NOT NULL AND receipt_rank < 4")
+_AWAITED: dict[str, Any] = dict.fromkeys(_UNFINISHED, _WAITS_FOR_RECEIPT)
 
 
 class ContactRow(Base):
@@ -124,8 +126,6 @@ class NoticeRow(Base):
     #: When it is looked at next whom it did not reach; None: not, or not any more.
     escalate_at: Mapped[datetime | None] = mapped_column(index=True)
 
-    messages: Mapped[list[MessageRow]] = relationship(back_populates="notice")
-
 
 class MessageRow(Base):
     """A notice's text for one kind of reader, rendered once; recipients differ by tokens only."""
@@ -146,8 +146,6 @@ class MessageRow(Base):
     #: SMS parts; 0 on other channels.
     parts: Mapped[int] = mapped_column(default=0)
 
-    notice: Mapped[NoticeRow] = relationship(back_populates="messages")
-
 
 class DeliveryRow(Base):
     """One message to one recipient on one channel: the ledger's row."""
@@ -157,6 +155,7 @@ class DeliveryRow(Base):
         UniqueConstraint("notice_id", "sequence", "recipient_id", "channel"),
         Index("ix_deliveries_due", "channel", "priority", "due_at", "id", **_UNFINISHED),
         Index("ix_deliveries_unfinished", "recipient_id", "channel", **_UNFINISHED),
+        Index("ix_deliveries_awaited", "finished_at", **_AWAITED),  # of SMS alone: a mail pays nothing for it
         {"postgresql_with": {"fillfactor": 50}},  # what is written into no index needs room on the row's page
     )
 

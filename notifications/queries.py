@@ -32,12 +32,12 @@ from notifications.stories import Site, Story
 from notifications.timetable import PLANNED_AHEAD, NoticeKind
 
 #: What a key can be: PostgreSQL refuses to look for a larger number, instead of finding nothing.
-_LARGEST_KEY = 2**31 - 1
+LARGEST_KEY = 2**31 - 1
 
 
 def may_be_key(number: int) -> bool:
     """Return whether a row can have that key: a number from outside may be any (`parcels.FIRST_TEST` and so on)."""
-    return 0 < number <= _LARGEST_KEY
+    return 0 < number <= LARGEST_KEY
 
 
 def find_delivery(session: Session, delivery_id: int, *, lock: bool = False) -> DeliveryRow | None:
@@ -206,26 +206,31 @@ def get_notice(session: Session, public_id: str) -> NoticeRow:
     return row
 
 
-def notices(session: Session, *, reference: str | None = None, limit: int = 100) -> Sequence[NoticeRow]:
-    """Return notices, the newest due first, of one intervention or of all."""
-    query = select(NoticeRow).order_by(NoticeRow.due_at.desc(), NoticeRow.id.desc()).limit(limit)
+def notices(
+    session: Session, *, reference: str | None = None, limit: int = 100, past: int = 0
+) -> Sequence[NoticeRow]:
+    """Return notices, the newest due first, of one intervention or of all; `past` so many."""
+    query = select(NoticeRow).order_by(NoticeRow.due_at.desc(), NoticeRow.id.desc()).limit(limit).offset(past)
     if reference is not None:
         query = query.where(NoticeRow.reference == reference)
     return session.scalars(query).all()
 
 
-def progress(session: Session, notice_ids: Sequence[int]) -> dict[int, dict[State, int]]:
-    """Return for each notice how many deliveries are in each state; states that none is in are left out."""
-    counts: dict[int, dict[State, int]] = {id_: {} for id_ in notice_ids}
-    rows = session.execute(
-        select(DeliveryRow.notice_id, DeliveryRow.state, func.count())
-        .where(DeliveryRow.notice_id.in_(notice_ids))
-        .group_by(DeliveryRow.notice_id, DeliveryRow.state)
-        .order_by(DeliveryRow.state)
-    )
-    for notice_id, state, count in rows:
-        counts[notice_id][State(state)] = count
-    return counts
+def paused(session: Session) -> Sequence[NoticeRow]:
+    """Return the notices that a person paused and of which something is still to come."""
+    is_open = exists().where(DeliveryRow.notice_id == NoticeRow.id, unfinished(DeliveryRow))
+    return session.scalars(
+        select(NoticeRow)
+        .where(NoticeRow.paused_at.is_not(None), or_(NoticeRow.state == "planned", is_open))
+        .order_by(NoticeRow.id)
+    ).all()
+
+
+def for_a_person(session: Session) -> int:
+    """Return how many deliveries wait for a person; it reads the whole ledger."""
+    return session.scalars(
+        select(func.count()).select_from(DeliveryRow).where(DeliveryRow.state == State.NEEDS_REVIEW)
+    ).one()
 
 
 @dataclass(frozen=True, slots=True)

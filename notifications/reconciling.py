@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from maintenance.runtime import Runtime
@@ -15,6 +15,7 @@ from notifications.channels import inquirer_of
 from notifications.channels.parcels import Inquirer, Report, Transport
 from notifications.channels.sms_codes import RANKS, meaning, more_tries, words
 from notifications.models import DeliveryEventRow, DeliveryRow, MessageRow, RecipientRow
+from notifications.queries import in_states, unfinished
 from notifications.retries import State
 
 #: A message in doubt is asked about when so much time has passed since anything was heard of it.
@@ -28,7 +29,7 @@ AT_ONCE = 20
 #: Clocks differ: a provider may date a message a little before we began to send it.
 _CLOCK_SLACK = timedelta(minutes=2)
 
-_DOUBTFUL = (State.AMBIGUOUS, State.NEEDS_REVIEW)
+Query = Select[int, str, bytes, str | None, datetime | None]
 _FINAL_RANK = RANKS["delivered"]
 
 
@@ -59,31 +60,50 @@ def ask_providers(runtime: Runtime, transports: Mapping[str, Transport]) -> int:
 
 
 def _doubts(runtime: Runtime, channel: str) -> Sequence[_Question]:
-    return _questions(runtime, channel, DeliveryRow.state.in_(_DOUBTFUL), silent_for=ASK_ABOUT_DOUBT_AFTER)
+    return _read(runtime, doubts(channel, runtime.clock()))
 
 
 def _stragglers(runtime: Runtime, channel: str, inquirer: Inquirer) -> Sequence[_Question]:
-    return _questions(
-        runtime,
-        channel,
-        DeliveryRow.state == State.ACCEPTED,
-        DeliveryRow.transport == inquirer.name,
+    return _read(runtime, stragglers(channel, inquirer.name, runtime.clock()))
+
+
+def doubts(channel: str, now: datetime) -> Query:
+    """Return the query for the messages of a channel that are in doubt, those first that have waited longest."""
+    waits = and_(_awaited(channel, now), in_states(DeliveryRow.state, [State.NEEDS_REVIEW]))
+    in_doubt = or_(and_(_of(channel), unfinished(DeliveryRow, [State.AMBIGUOUS])), waits)
+    return _questions(in_doubt, silent_for=ASK_ABOUT_DOUBT_AFTER, now=now)
+
+
+def stragglers(channel: str, transport: str, now: datetime) -> Query:
+    """Return the query for the messages whose last receipt did not come, those first that have waited longest."""
+    taken = and_(
+        _awaited(channel, now),
+        in_states(DeliveryRow.state, [State.ACCEPTED]),
+        DeliveryRow.transport == transport,
         DeliveryRow.provider_id.is_not(None),
-        DeliveryRow.receipt_rank < _FINAL_RANK,
-        silent_for=ASK_ABOUT_STRAGGLER_AFTER,
     )
+    return _questions(taken, silent_for=ASK_ABOUT_STRAGGLER_AFTER, now=now)
 
 
-def _questions(
-    runtime: Runtime, channel: str, *conditions: ColumnElement[bool], silent_for: timedelta
-) -> Sequence[_Question]:
-    now = runtime.clock()
+def _awaited(channel: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a last word is awaited, in the words of `ix_deliveries_awaited`."""
+    # What began by then cannot have ended before.
+    is_recent = DeliveryRow.finished_at > now - ASK_FOR
+    return and_(_of(channel), is_recent, DeliveryRow.receipt_rank < literal_column(str(_FINAL_RANK)))
+
+
+def _of(channel: str) -> ColumnElement[bool]:
+    """Return the condition with the channel as a literal, so that an index of one channel alone can serve."""
+    return DeliveryRow.channel == literal_column(f"'{channel}'")
+
+
+def _questions(which: ColumnElement[bool], *, silent_for: timedelta, now: datetime) -> Query:
     last_heard = (
         select(func.max(DeliveryEventRow.at))
         .where(DeliveryEventRow.delivery_id == DeliveryRow.id)
         .scalar_subquery()
     )
-    query = (
+    return (
         select(
             DeliveryRow.id,
             RecipientRow.address,
@@ -94,16 +114,18 @@ def _questions(
         .join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
         .join(MessageRow, MessageRow.id == DeliveryRow.message_id)
         .where(
-            DeliveryRow.channel == channel,
             DeliveryRow.tried_at > now - ASK_FOR,
             DeliveryRow.tried_at <= now - silent_for,
-            *conditions,
+            which,
             last_heard <= now - silent_for,
         )
         # Who has waited longest, so that messages which nobody knows keep no others from being asked about.
         .order_by(last_heard, DeliveryRow.tried_at)
         .limit(AT_ONCE)
     )
+
+
+def _read(runtime: Runtime, query: Query) -> Sequence[_Question]:
     with runtime.database.read() as session:
         return [
             _Question(id_, address, body.decode(), provider_id, tried_at)

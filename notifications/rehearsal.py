@@ -15,20 +15,19 @@ from maintenance.catalogue_store import load_catalogue
 from maintenance.errors import NotFound
 from maintenance.interventions import Plan
 from maintenance.models import InterventionRow, VersionRow
+from maintenance.publishing import effect_of, standing_if_counted
 from maintenance.queries import get_intervention, latest_published, pending, plan_of, windows_of
 from maintenance.shown import WindowsChange
 from maintenance.texts import Text
 from notifications import sms_text
 from notifications.contacts import Reader
 from notifications.feasibility import Feasibility, Price, assess
+from notifications.foretold import foretell
 from notifications.messages import Composed, compose, compose_sms
 from notifications.models import RecipientRow, ScopeRow
-from notifications.queries import reader_of
+from notifications.queries import get_notice, reader_of, story_of
 from notifications.stories import Site, Story
 from notifications.timetable import NoticeKind
-
-#: Kinds that can be shown of a plan alone, besides the one that the next step sends.
-LATER = (NoticeKind.REMINDER, NoticeKind.START, NoticeKind.CANCELLATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,13 @@ class Rehearsal:
 
 
 def rehearse(
-    session: Session, reference: str, kind: NoticeKind | None, *, site: Site, now: datetime
+    session: Session,
+    reference: str,
+    kind: NoticeKind | None,
+    *,
+    notice: str = "",
+    site: Site,
+    now: datetime,
 ) -> Rehearsal:
     """Return what a notice of an intervention would send if it were sent now.
 
@@ -138,16 +143,30 @@ def rehearse(
         session: To read from.
         reference: Of the intervention.
         kind: One of `LATER`; None: what the next announcement sends.
+        notice: Public id of a notice that is planned already; then `kind` counts for nothing.
         site: The installation that speaks.
         now: Stands for the instant of publishing.
 
     Raises:
-        NotFound: If there is no such intervention, or no version of it.
+        NotFound: If there is no such intervention, or no version of it, or no such notice of it.
     """
     row = get_intervention(session, reference)
+    if notice:
+        planned = get_notice(session, notice)
+        if planned.reference != row.reference:
+            raise NotFound("The notice %(id)s is of another intervention.", id=notice)
+        story = story_of(session, planned, site)
+        is_news = planned.kind == NoticeKind.ANNOUNCEMENT
+        return Rehearsal(story, _variants(session, story, first=is_news))
     story = _story(session, row, site, now)
     if kind is not None:
-        story = _told_later(story, kind)
+        standing = standing_if_counted(row) if row.versions else None
+        story = foretell(
+            story,
+            kind,
+            forecast=lambda plan: effect_of(session, story.catalogue, standing, plan).windows,
+            now=now,
+        )
     first = latest_published(row) is None
     return Rehearsal(story, _variants(session, story, first=first))
 
@@ -207,18 +226,6 @@ def _altered(
         windows_before=change.before,
         details={"because_of": lead.reference},
     )
-
-
-def _told_later(story: Story, kind: NoticeKind) -> Story:
-    """Return the same plan told later in its life, as far as that is known beforehand."""
-    quiet = replace(story, kind=kind, plan_before=None, windows_before=(), also=(), reason=Text())
-    if kind is NoticeKind.START:
-        phase = story.plan.impact_phases[0] if story.plan.impact_phases else story.plan.phases[0]
-        begun = story.plan.with_phases({phase.id: replace(phase, started_at=phase.start)})
-        return replace(quiet, plan=begun, details={"phase": phase.id}, published_at=phase.start)
-    if kind is NoticeKind.CANCELLATION:
-        return replace(quiet, windows=(), plan_before=story.plan, windows_before=story.windows)
-    return quiet
 
 
 def _variants(session: Session, story: Story, *, first: bool) -> tuple[Variant, ...]:

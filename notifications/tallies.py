@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVarTuple
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from maintenance.errors import NotFound
 from maintenance.models import InstitutionRow
-from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, ScopeInstitution
-from notifications.reports import Filter
+from notifications.models import DeliveryRow, MessageRow, NoticeRow, ScopeInstitution
+from notifications.queries import get_notice
+from notifications.reports import Filter, joined
 from notifications.retries import UNFINISHED, State
-
-_Columns = TypeVarTuple("_Columns")
 
 #: How far back the rate is measured that says when a notice is done.
 RECENT = timedelta(minutes=1)
+#: How long before it is due a notice counts as about to begin: who watches then need not ask again themselves.
+SOON = timedelta(minutes=15)
 #: The provider has it, or the reader.
 GOOD = (State.ACCEPTED, State.DELIVERED)
 #: Somebody should look: nobody was reached, or nobody knows.
@@ -37,6 +38,7 @@ BAD = (
 )
 #: Newer news made it pointless, or a person took it back: nothing is owed, nothing is wrong.
 DROPPED = (State.SUPERSEDED, State.CANCELLED)
+_IN_OUTBOX = func.sum(case((DeliveryRow.transport == "outbox", 1), else_=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ class Progress:
     #: None when nothing is open, or nothing moves.
     done_at: datetime | None
     is_paused: bool
+    #: Whether more deliveries may still be written: it is due, or about to be, and not fanned out to the end.
+    is_growing: bool
+
+    @property
+    def is_watched(self) -> bool:
+        """Return whether it is worth looking again: more is to be written, or to be sent."""
+        return self.is_growing or self.open > 0
 
     @property
     def open(self) -> int:
@@ -82,9 +91,8 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
     """Return how far a notice has come; the rate is that of the last minute."""
     since = max(now - RECENT, notice.fanned_out_at or now - RECENT)
     recent = func.sum(case((DeliveryRow.finished_at > since, 1), else_=0))
-    in_outbox = func.sum(case((DeliveryRow.transport == "outbox", 1), else_=0))
     rows = session.execute(
-        select(DeliveryRow.state, func.count(), recent, in_outbox)
+        select(DeliveryRow.state, func.count(), recent, _IN_OUTBOX)
         .where(DeliveryRow.notice_id == notice.id)
         .group_by(DeliveryRow.state)
     ).all()
@@ -102,28 +110,56 @@ def progress(session: Session, notice: NoticeRow, now: datetime) -> Progress:
         per_minute=round(finished * 60 / seconds),
         done_at=now + timedelta(seconds=round(coming * seconds / finished)) if moving else None,
         is_paused=notice.paused_at is not None,
+        is_growing=notice.state == "planned" and notice.due_at <= now + SOON,
     )
 
 
-def counts(session: Session, which: Filter) -> dict[State, int]:
-    """Return how many deliveries are in each state, in the order in which a delivery goes through them."""
-    query = _joined(select(DeliveryRow.state, func.count()), which).group_by(DeliveryRow.state)
-    found = {State(state): count for state, count in session.execute(query)}
-    return {state: found[state] for state in State if state in found}
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Deliveries, counted."""
+
+    #: In the order in which a delivery goes through them.
+    counts: dict[State, int]
+    #: How many messages were kept in the outbox: accepted, as far as the ledger goes, and read by nobody.
+    kept: int
+    #: That they went by, in order.
+    channels: list[str]
 
 
-def kept(session: Session, which: Filter) -> int:
-    """Return how many messages were kept in the outbox: accepted, as far as the ledger goes, and read by nobody."""
-    query = _joined(select(func.count(DeliveryRow.id)), which).where(
-        DeliveryRow.transport == "outbox", DeliveryRow.state.in_(GOOD)
+def tally(session: Session, which: Filter) -> Tally:
+    """Return the deliveries of a filter, counted in one look."""
+    query = joined(select(DeliveryRow.state, DeliveryRow.channel, func.count(), _IN_OUTBOX), which)
+    rows = session.execute(query.group_by(DeliveryRow.state, DeliveryRow.channel)).all()
+    found: Counter[State] = Counter()
+    for state, _, count, _ in rows:
+        found[State(state)] += count
+    return Tally(
+        counts={state: found[state] for state in State if state in found},
+        kept=sum(in_outbox for state, _, _, in_outbox in rows if state in GOOD),
+        channels=sorted({channel for _, channel, _, _ in rows}),
     )
-    return session.scalars(query).one()
 
 
-def channels_used(session: Session, which: Filter) -> list[str]:
-    """Return the channels that deliveries went by, in order."""
-    query = _joined(select(DeliveryRow.channel), which).distinct().order_by(DeliveryRow.channel)
-    return list(session.scalars(query))
+def tally_of_notices(
+    session: Session, notice_ids: Sequence[int]
+) -> tuple[dict[int, dict[State, int]], Tally]:
+    """Return for each of these notices how many deliveries are in each state, and all of them together.
+
+    One look, at their deliveries alone.
+    """
+    rows = session.execute(
+        select(DeliveryRow.notice_id, DeliveryRow.state, func.count(), _IN_OUTBOX)
+        .where(DeliveryRow.notice_id.in_(notice_ids))
+        .group_by(DeliveryRow.notice_id, DeliveryRow.state)
+        .order_by(DeliveryRow.state)
+    ).all()
+    each: dict[int, dict[State, int]] = {id_: {} for id_ in notice_ids}
+    found: Counter[State] = Counter()
+    for notice_id, state, count, _ in rows:
+        each[notice_id][State(state)] = count
+        found[State(state)] += count
+    kept = sum(in_outbox for _, state, _, in_outbox in rows if state in GOOD)
+    return each, Tally({state: found[state] for state in State if state in found}, kept, [])
 
 
 def parts_of(session: Session, delivery_id: int) -> int:
@@ -173,13 +209,13 @@ def get_institution(session: Session, code: str) -> InstitutionRow:
     return row
 
 
-def _joined(query: Select[*_Columns], which: Filter) -> Select[*_Columns]:
-    """Return the query over deliveries, limited; only what the limits need is joined, since all rows are read."""
-    query = query.select_from(DeliveryRow)
-    if which.reference is not None or which.notice is not None:
-        query = query.join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+def check(session: Session, which: Filter) -> None:
+    """Return when the notice and the institution that a filter names exist, so that nothing found is no mistyped name.
+
+    Raises:
+        NotFound: When there is no such notice, or the directory never had the institution.
+    """
+    if which.notice is not None:
+        get_notice(session, which.notice)
     if which.institution is not None:
-        query = query.join(MessageRow, MessageRow.id == DeliveryRow.message_id)
-    if which.address is not None or which.words is not None:
-        query = query.join(RecipientRow, RecipientRow.id == DeliveryRow.recipient_id)
-    return query.where(*which.conditions())
+        get_institution(session, which.institution)

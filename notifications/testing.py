@@ -43,12 +43,44 @@ def send_test(
         language=variant.reader.language,
         at=now,
     )
-    number = FIRST_TEST + secrets.randbelow(900_000_000)
-    parcel = Parcel(
-        delivery_id=number,
+    message = mail.prepare(replace(composed, subject=subject), heading)
+    return _send(runtime, "email", _parcel(rehearsal, message, to=to, name=name, subject=subject, now=now))
+
+
+def send_test_sms(
+    runtime: Runtime, rehearsal: Rehearsal, variant: Variant, *, to: str, now: datetime
+) -> Outcome:
+    """Send one variant's SMS to one number; see `send_test`.
+
+    Args:
+        runtime: The installation.
+        rehearsal: The notice.
+        variant: The kind of reader whose message is sent.
+        to: In E.164, as the person typed it who asks for it.
+        now: The present instant.
+    """
+    text = f"{MARK} {rehearsal.compose(variant).sms}"
+    return _send(runtime, "sms", _parcel(rehearsal, text.encode(), to=to, now=now))
+
+
+def without_number(words: str, number: str) -> str:
+    """Return words for the record of acts: of a telephone number only the last three digits are left.
+
+    >>> without_number("+351939999901 is no mobile number", "+351939999901")
+    '…901 is no mobile number'
+    """
+    return words.replace(number, f"…{number[-3:]}").replace(number.lstrip("+"), f"…{number[-3:]}")
+
+
+def _parcel(
+    rehearsal: Rehearsal, message: bytes, *, to: str, name: str = "", subject: str = "", now: datetime
+) -> Parcel:
+    story = rehearsal.story
+    return Parcel(
+        delivery_id=FIRST_TEST + secrets.randbelow(900_000_000),
         recipient=to,
         name=name,
-        message=mail.prepare(replace(composed, subject=subject), heading),
+        message=message,
         subject=subject,
         notice_public_id="test",
         sequence=story.sequence,
@@ -57,8 +89,11 @@ def send_test(
         queued_at=now,
         expires_at=now + timedelta(hours=1),
     )
-    transport = channels.transports(runtime)["email"]
+
+
+def _send(runtime: Runtime, channel: str, parcel: Parcel) -> Outcome:
+    transport = channels.transports(runtime)[channel]
     try:
-        return dict(transport.send([parcel], now=now))[number]
+        return dict(transport.send([parcel], now=parcel.queued_at))[parcel.delivery_id]
     finally:
         transport.close()

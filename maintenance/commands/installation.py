@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from maintenance import schema
 from maintenance.errors import JanelaError
-from maintenance.runtime import Runtime
+from maintenance.runtime import CLOCK_TOLERANCE, Runtime
 from maintenance.settings import SETTINGS
 
 
@@ -76,6 +76,17 @@ def _database(runtime: Runtime) -> str:
     return f"{runtime.database.engine.dialect.name} answers"
 
 
+def _clock(runtime: Runtime) -> str:
+    ahead = runtime.database.skew(runtime.host_clock)
+    if abs(ahead) > CLOCK_TOLERANCE:
+        raise JanelaError(
+            "This host's clock and the database's are %(seconds)s seconds apart; have every host follow a time server "
+            "(NTP: chrony, systemd-timesyncd), else what one sends another takes for abandoned.",
+            seconds=round(abs(ahead).total_seconds()),
+        )
+    return "the database's is this host's" if runtime.database.is_sqlite else "agrees with the database's"
+
+
 def _schema(runtime: Runtime) -> str:
     schema.check(runtime.database)
     return "fits this release"
@@ -109,6 +120,7 @@ def _transports(runtime: Runtime) -> str:
 CHECKS: dict[str, Callable[[Runtime], str]] = {
     "Python": _python,
     "database": _database,
+    "clock": _clock,
     "schema": _schema,
     "disk": _disk,
     "public address": _public_url,

@@ -28,6 +28,8 @@ _PORTS = {"smtp": 587, "smtps": 465}
 #: How long the first connection may take to open, whatever each step of it takes; and how long further ones may
 #: take together before those that are there are used.
 _FIRST_OPENING_SECONDS, _OPENING_SECONDS = 45.0, 10.0
+#: How long a relay that granted some connections, and refused one more, is used with those that it granted.
+_ENOUGH_SECONDS = 10.0
 #: So many rounds in a row in which a relay answers nothing about any mail: it would not answer the rest either, and
 #: every further try would leave mails in doubt.
 _SILENT_ROUNDS = 2
@@ -205,10 +207,15 @@ class SmtpTransport:
         size, every = self.mails_per_connection, list(letters.values())
         waiting = [every[at : at + size] for at in range(0, len(every), size)][: self._connections]
         self._threads.sessions = sessions = self._kept()
-        if problem := self._open(sessions, len(waiting), until):
-            # The same would happen to each: one try for all that have no connection.
+        # A relay that grants no more is not asked again in every round; what has no connection waits for the next.
+        is_enough = sessions and monotonic() < getattr(self._threads, "enough_until", 0.0)
+        problem = None if is_enough else self._open(sessions, len(waiting), until)
+        if problem and sessions:
+            self._threads.enough_until = monotonic() + _ENOUGH_SECONDS
+        elif problem:
+            # The same would happen to each: one try for all.
             outcome = _failed(*connect_failure(problem))
-            for letter in every[len(sessions) * size :]:
+            for letter in every:
                 yield _decided(letters, letter, outcome)
         shares = dict(zip(sessions, waiting, strict=False))
         is_answered = is_silent = False

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from maintenance.commands.options import actor, by_option
 from maintenance.runtime import Runtime
-from notifications import queries, reach, reports, stopping
+from notifications import queries, reach, reports, stopping, tallies
 from notifications.reports import Filter, Told
 from notifications.retries import State
 
@@ -36,7 +36,13 @@ def deliveries() -> None:
     multiple=True,
     help="List deliveries in this state; may be given several times.",
 )
-@click.option("--limit", default=100, show_default=True, help="At most so many lines.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="At most so many lines, the newest.",
+)
 @click.pass_obj
 def list_(
     runtime: Runtime,
@@ -47,11 +53,9 @@ def list_(
     states: tuple[str, ...],
     limit: int,
 ) -> None:
-    """List notices (of an intervention) with their progress, or the deliveries that the options name."""
+    """List notices (of an intervention) with their progress, or the deliveries that the options name; newest first."""
     with runtime.database.read() as session:
         if notice or institution or address or states:
-            if notice:
-                queries.get_notice(session, notice)
             which = Filter(
                 reference=reference,
                 notice=notice,
@@ -59,8 +63,11 @@ def list_(
                 address=address,
                 states=[State(state) for state in states],
             )
-            for row in reports.told(session, which, limit=limit):
+            tallies.check(session, which)
+            rows = list(reports.told(session, which, limit=limit + 1, newest_first=True))
+            for row in rows[:limit]:
                 click.echo(_line(row))
+            _say_if_cut(len(rows), limit)
             if institution:
                 for one in reach.unreachable(session, institution, runtime.clock()):
                     click.echo(
@@ -85,15 +92,26 @@ def _trouble(trouble: queries.Trouble) -> str:
     return f"! {trouble.what} {trouble.name} {how}: {trouble.words}"
 
 
+def _say_if_cut(found: int, limit: int) -> None:
+    if found > limit:
+        click.echo(
+            f"! there are more than these {limit}, the newest: give a higher --limit, or "
+            "`janela deliveries export` them",
+            err=True,
+        )
+
+
 def _list_notices(session: Session, reference: str | None, limit: int) -> None:
-    notices = queries.notices(session, reference=reference, limit=limit)
-    counts = queries.progress(session, [notice.id for notice in notices])
+    found = queries.notices(session, reference=reference, limit=limit + 1)
+    notices = found[:limit]
+    counts, _ = tallies.tally_of_notices(session, [notice.id for notice in notices])
     for notice in notices:
         progress = ", ".join(f"{count} {state}" for state, count in counts[notice.id].items())
         click.echo(
             f"{notice.public_id}  {notice.due_at:%Y-%m-%d %H:%M} UTC  {notice.reference} v{notice.sequence} "
             f"{notice.kind:<12}  {'paused' if notice.paused_at else notice.state:<10}  {progress}".rstrip()
         )
+    _say_if_cut(len(found), limit)
 
 
 @deliveries.command()
@@ -131,6 +149,7 @@ def export(
     """Write deliveries as CSV, one line each, safe to open in a spreadsheet."""
     which = Filter(reference=reference, notice=notice, institution=institution)
     with runtime.database.read() as session:
+        tallies.check(session, which)
         for line in reports.as_csv(reports.told(session, which)):
             output.write(line)
 

@@ -13,10 +13,10 @@ import click
 from maintenance import schema
 from maintenance.commands import installation
 from maintenance.runtime import Runtime
-from notifications import channels, jobs, reach
+from notifications import channels, jobs, queries, reach, stopping
 from notifications.deputies import read_operators
 from notifications.engine import Engine
-from notifications.errors import MissingTranslations, NobodyReached, NoWorkHere
+from notifications.errors import ChannelStopped, MissingTranslations, NobodyReached, NoWorkHere
 from notifications.wording import words_for
 
 
@@ -29,6 +29,7 @@ def register(cli: click.Group) -> None:
     installation.CHECKS["ways out"] = _ways_out
     installation.CHECKS["languages"] = _languages
     installation.CHECKS["escalation"] = _escalation
+    installation.CHECKS["sending"] = _sending
 
 
 @click.command()
@@ -60,13 +61,13 @@ def scheduler(runtime: Runtime) -> None:
     Of several such processes one leads; another takes over within 30 seconds when it falls silent.
     """
     schema.check(runtime.database)
-    stopping = Event()
+    is_over = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopping.set())
+        signal.signal(name, lambda *_: is_over.set())
     engine = _engine(runtime)
     engine.start()
     click.echo("Looking for due work (stop it with Ctrl-C).")
-    stopping.wait()
+    is_over.wait()
     engine.stop()
 
 
@@ -139,6 +140,34 @@ def _escalation(runtime: Runtime) -> str:
     return (
         f"on; {len(operators)} on call" if operators else "on; JANELA_ONCALL names nobody to tell in the end"
     )
+
+
+def _sending(runtime: Runtime) -> str:
+    with runtime.database.read() as session:
+        stopped = stopping.stops(session)
+        troubles = queries.troubles(session, runtime.clock())
+        found = [f"{row.channel} was stopped by {row.stopped_by}" for row in stopped]
+        found += [
+            f"{one.what} {one.name} {'rests' if one.what == 'channel' else 'failed'} ({one.words})"
+            for one in troubles
+            if one.what in ("channel", "notice", "event")
+        ]
+        found += [f"notice {row.public_id} is paused" for row in queries.paused(session)]
+        if waiting := queries.for_a_person(session):
+            found.append(
+                f"{waiting} deliveries wait for a person (janela deliveries list --state needs_review)"
+            )
+    by_breaker = [row for row in stopped if row.stopped_by == stopping.BREAKER.name]
+    if by_breaker:
+        raise ChannelStopped(
+            "Nothing leaves by %(channels)s (%(words)s): mend that, then `janela deliveries resume %(first)s`. "
+            "In all: %(found)s.",
+            channels=", ".join(row.channel for row in by_breaker),
+            words="; ".join(row.words.replace("\n", " ") for row in by_breaker),
+            first=by_breaker[0].channel,
+            found="; ".join(found),
+        )
+    return "; ".join(found) or "nothing is stopped, paused or in doubt"
 
 
 def _languages(runtime: Runtime) -> str:

@@ -14,6 +14,7 @@ from notifications.web import (
     feeds,
     hooks,
     outbox,
+    sent,
     stops,
     unsubscribing,
     words,
@@ -27,7 +28,7 @@ def init_app(app: Flask) -> None:
     announcing.init_app(app)
     stops.init_app(app)
     deciding.init_app(app)
-    for part in (outbox, deliveries, hooks, unsubscribing):
+    for part in (outbox, deliveries, sent, hooks, unsubscribing):
         app.register_blueprint(part.bp)
     navigation.add_link(app, "deliveries.index", lazy_gettext("Deliveries"), role=Role.READER, order=60)
     navigation.add_link(app, "outbox.index", lazy_gettext("Outbox"), role=Role.READER, order=70)

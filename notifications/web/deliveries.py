@@ -15,10 +15,13 @@ from notifications import queries, reach, reports, stopping, tallies
 from notifications.channels.outbox import find_item, folder
 from notifications.reports import Filter, Told
 from notifications.retries import State
+from notifications.tallies import Tally
 
 bp = Blueprint("deliveries", __name__, url_prefix="/deliveries")
 
 PER_PAGE = 50
+#: Their deliveries are counted for each look at the list: so many at a time, however many there ever were.
+NOTICES_PER_PAGE, LAST_PAGE = 25, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,7 @@ class Listing:
     #: Pass it as `before` for the next page; None on the last.
     next_before: int | None
     #: Of all, whatever the filters say.
-    counts: dict[State, int]
-    #: How many of all were kept in the outbox.
-    kept: int
-    channels: list[str]
+    tally: Tally
 
 
 @bp.get("/")
@@ -41,15 +41,20 @@ class Listing:
 def index() -> ResponseReturnValue:
     """List the notices of all interventions, or of one, and how far each has come."""
     reference = request.args.get("reference", "").strip().upper()
+    page = min(max(request.args.get("page", 1, type=int), 1), LAST_PAGE)
     with database().read() as session:
-        notices = queries.notices(session, reference=reference or None)
+        past = (page - 1) * NOTICES_PER_PAGE
+        found = queries.notices(session, reference=reference or None, limit=NOTICES_PER_PAGE + 1, past=past)
+        notices = found[:NOTICES_PER_PAGE]
+        progress_of, together = tallies.tally_of_notices(session, [notice.id for notice in notices])
         return render_template(
             "notifications/deliveries/index.html",
             reference=reference,
             notices=notices,
-            progress_of=queries.progress(session, [notice.id for notice in notices]),
-            totals=tallies.counts(session, Filter(reference=reference or None)),
-            kept=tallies.kept(session, Filter(reference=reference or None)),
+            page=page,
+            has_older=len(found) > NOTICES_PER_PAGE,
+            progress_of=progress_of,
+            together=together,
             troubles=queries.troubles(session, now()),
             acts=stopping.acts(session),
         )
@@ -121,6 +126,8 @@ def export() -> ResponseReturnValue:
             institution=asked.get("institution") or None,
         )
     )
+    with database().read() as session:
+        tallies.check(session, which)
 
     def lines() -> Iterator[str]:
         with database().read() as session:
@@ -152,7 +159,5 @@ def _listing(base: Filter) -> Listing:
             which=which,
             rows=rows[:PER_PAGE],
             next_before=rows[PER_PAGE - 1].delivery if more else None,
-            counts=tallies.counts(session, base),
-            kept=tallies.kept(session, base),
-            channels=tallies.channels_used(session, base),
+            tally=tallies.tally(session, base),
         )

@@ -1,10 +1,10 @@
-"""What a file of the outbox holds, made ready for a page: headers, bodies, calendar. No request is needed."""
+"""What a message holds, of the outbox or of the ledger, made ready for a page: headers, bodies, calendar. No request is needed."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -24,7 +24,8 @@ _ESCAPED = re.compile(r"\\([\\;,nN])")
 class Glance:
     """One line of the list."""
 
-    item: Item
+    #: None for what lies in the ledger, not in the outbox.
+    item: Item | None
     to: str
     name: str
     #: Subject of a mail and of a webhook's message, beginning of the others.
@@ -47,7 +48,7 @@ class CalendarEvent:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail of the outbox, taken apart."""
+    """A mail, taken apart."""
 
     headers: tuple[tuple[str, str], ...]
     text: str
@@ -60,7 +61,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An SMS of the outbox, counted, or a message to a webhook or a chat room."""
+    """An SMS, counted, or a message to a webhook or a chat room."""
 
     to: str
     name: str
@@ -78,9 +79,14 @@ def glance(item: Item) -> Glance | None:
             words = _title(kept.text) if item.channel == "webhook" else kept.text
             return Glance(item, kept.to, kept.name, words, datetime.fromisoformat(kept.at))
         with item.path.open("rb") as file:
-            headers = message_from_bytes(file.read(_HEAD))
+            return glance_at_mail(file.read(_HEAD), item)
     except (OSError, ValueError, TypeError, json.JSONDecodeError):
         return None
+
+
+def glance_at_mail(raw: bytes, item: Item | None = None) -> Glance:
+    """Return what the headers of a mail say of it; what follows them may be missing."""
+    headers = message_from_bytes(raw)
     name, address = parseaddr(headers["To"] or "")
     return Glance(item, address, _words(name), _words(headers["Subject"] or ""), _date(headers["Date"]))
 
@@ -106,16 +112,16 @@ def letter(raw: bytes) -> Letter:
 def text(item: Item) -> Text:
     """Return an SMS with its parts counted, or what a webhook or a chat room gets."""
     kept = read_sms(item)
-    if item.channel == "webhook":
-        kept = replace(kept, text=json.dumps(json.loads(kept.text), ensure_ascii=False, indent=2))
-    return Text(
-        kept.to,
-        kept.name,
-        kept.text,
-        datetime.fromisoformat(kept.at),
-        datetime.fromisoformat(kept.expires_at),
-        sms_text.count(kept.text) if kept.text and item.channel == "sms" else None,
-    )
+    at, expires_at = datetime.fromisoformat(kept.at), datetime.fromisoformat(kept.expires_at)
+    return text_of(item.channel, kept.to, kept.name, kept.text, at, expires_at)
+
+
+def text_of(channel: str, to: str, name: str, words: str, at: datetime, expires_at: datetime) -> Text:
+    """Return an SMS with its parts counted, or what a webhook or a chat room gets, laid out for people."""
+    if channel == "webhook":
+        words = json.dumps(json.loads(words), ensure_ascii=False, indent=2)
+    count = sms_text.count(words) if words and channel == "sms" else None
+    return Text(to, name, words, at, expires_at, count)
 
 
 def _title(document: str) -> str:

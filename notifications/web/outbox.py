@@ -69,10 +69,7 @@ def html(delivery_id: int) -> ResponseReturnValue:
     item = _item_or_404(delivery_id)
     if item.channel != "email":
         abort(404)
-    response = Response(kept_messages.letter(item.path.read_bytes()).html, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = MAIL_POLICY
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return as_mail(kept_messages.letter(item.path.read_bytes()).html)
 
 
 @bp.get("/<int:delivery_id>/download")
@@ -82,6 +79,14 @@ def download(delivery_id: int) -> ResponseReturnValue:
     item = _item_or_404(delivery_id)
     mimetype = "message/rfc822" if item.channel == "email" else "application/json"
     return send_file(item.path, mimetype=mimetype, as_attachment=True, download_name=item.path.name)
+
+
+def as_mail(html: str) -> Response:
+    """Return a mail's HTML for a frame, in which it may run and load nothing."""
+    response = Response(html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = MAIL_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
 
 
 def _item_or_404(delivery_id: int) -> Item:

@@ -46,6 +46,7 @@ def progress(public_id: str) -> ResponseReturnValue:
         counts={state.value: count for state, count in found.counts.items()},
         total=sum(found.counts.values()),
         open=found.open,
+        more=found.is_watched,
         per_minute=found.per_minute,
         done_at=found.done_at.isoformat() if found.done_at else None,
         paused=found.is_paused,

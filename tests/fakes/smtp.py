@@ -101,6 +101,8 @@ class SmtpListener:
     commands: list[str] = field(default_factory=list)
     #: Where it listens; 0 is any free port.
     fixed_port: int = 0
+    #: How many connections it grants at a time; the next is greeted with 421. 0: any number.
+    granted: int = 0
 
     def __post_init__(self) -> None:
         self._script = defaultdict(list, {key: list(answers) for key, answers in self.script.items()})
@@ -184,6 +186,14 @@ class _Conversation(SMTP):  # type: ignore[misc] # the library ships no types
             auth_require_tls=listener.require_tls,
             loop=listener._loop,
         )
+
+    async def _handle_client(self) -> None:
+        others = [one for one in self.listener._servers if one is not self and one.transport is not None]
+        if self.listener.granted and len(others) >= self.listener.granted:
+            await self.push("421 4.7.0 too many connections")
+            self.transport.close()
+            return
+        await super()._handle_client()
 
     def _let_in(
         self, _server: object, _session: object, _envelope: object, _how: str, data: Any

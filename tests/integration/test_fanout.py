@@ -318,7 +318,7 @@ def test_emergency_announced_after_its_start_is_told_once_as_started(runtime: Ru
             select(DeliveryEventRow).where(DeliveryEventRow.delivery_id == closed.id)
         ).one()
         assert (event.kind, event.state) == ("superseded", "superseded")
-        start = select(MessageRow.first).join(MessageRow.notice).where(NoticeRow.kind == "start")
+        start = select(MessageRow.first).join(NoticeRow).where(NoticeRow.kind == "start")
         assert session.scalars(start).one(), "it stands on its own"
     assert_sound(runtime.database, settled=False)
 

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import Engine, Table, event
 from sqlalchemy.orm import Session
 
-from maintenance.database import Database
-from notifications import claims, stopping, upkeep
+from maintenance.database import Base, Database
+from notifications import claims, reconciling, reports, stopping, tallies, upkeep
 from notifications.ledger import TABLE
+from notifications.models import DeliveryRow, NoticeRow
+from notifications.reports import Filter
 from tests.builders import at
 from tests.ledgers import addresses, queue
 
@@ -28,6 +30,12 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "note trouble": lambda session: stopping.note_trouble(
         session, "email", words="no", is_config=True, now=NOW
     ),
+    "look at a page of a notice": lambda session: list(
+        reports.told(session, Filter(notice="x"), limit=9, newest_first=True)
+    ),
+    "count the deliveries of some notices": lambda session: tallies.tally_of_notices(session, [1, 2]),
+    "ask about doubts": lambda session: session.execute(reconciling.doubts("sms", NOW)),
+    "ask about stragglers": lambda session: session.execute(reconciling.stragglers("sms", "twilio", NOW)),
 }
 
 
@@ -81,3 +89,20 @@ def test_no_index_names_what_a_sender_changes() -> None:
         named = {column.name for column in index.columns}
         named |= set(str(index.dialect_options["postgresql"]["where"]).split())
         assert not named & _SENDING, index.name
+
+
+def test_a_page_of_an_old_notice_does_not_go_through_all_that_came_after_it(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    Base.metadata.create_all(database.engine)
+    for reference in ("OLD", "LATER", "NEW"):
+        ids = queue(database, addresses(600), now=NOW, reference=reference)
+    with database.write() as session:
+        session.connection().exec_driver_sql("ANALYZE")
+        old = session.get_one(NoticeRow, session.get_one(DeliveryRow, ids[0] - 1200).notice_id)
+        which = Filter(notice=old.public_id)
+        found = plans(session, lambda session: list(reports.told(session, which, limit=9, newest_first=True)))
+    database.dispose()
+
+    assert len(found) == 2, "the numbers of the page, then the page"
+    for plan in found:
+        assert "Backward using pk_deliveries" not in plan or "Index Cond: (id = ANY" in plan, plan

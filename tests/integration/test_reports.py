@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,10 +14,11 @@ from sqlalchemy import select
 from app import cli
 from maintenance import schema
 from maintenance.database import Database
+from maintenance.errors import NotFound
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow
-from notifications.reports import Filter, as_csv, told
+from notifications.reports import Filter, as_csv, get_told, told
 from notifications.retries import FailureClass, State
 from notifications.sending import drain
 from tests.builders import at
@@ -82,6 +84,23 @@ def test_every_question_has_its_answer(installation: Runtime) -> None:
     assert addresses(installation, Filter(reference="OTHER")) == []
 
 
+def test_pages_of_a_notice_hold_to_its_filters_in_both_directions(installation: Runtime) -> None:
+    with installation.database.read() as session:
+        notice = session.scalars(select(NoticeRow.public_id)).one()
+        rows = list(told(session, Filter(notice=notice)))
+
+        def page(which: Filter, **more: Any) -> list[str]:
+            return [row.address[0] for row in told(session, which, limit=2, **more)]
+
+        assert page(Filter(notice=notice)) == ["a", "b"]
+        assert page(Filter(notice=notice), newest_first=True) == ["c", "b"]
+        assert page(Filter(notice=notice), newest_first=True, before=rows[1].delivery) == ["a"]
+        assert page(Filter(notice=notice), after=rows[1].delivery) == ["c"]
+        assert page(Filter(notice=notice, words="EXAMPLE", institution="HSJ")) == ["a", "b"]
+        assert page(Filter(notice=notice, states=[State.FAILED_PERMANENT])) == ["c"]
+        assert page(Filter(notice=notice, address="nobody@example.org")) == []
+
+
 def test_institution_keeps_what_it_was_told_when_the_directory_forgets_the_address(
     installation: Runtime,
 ) -> None:
@@ -124,8 +143,41 @@ def test_commands_list_show_and_export(installation: Runtime) -> None:
     assert len(list(csv.reader(io.StringIO(exported.output)))) == 3
 
 
+def test_a_list_that_is_cut_shows_the_newest_and_says_so(installation: Runtime) -> None:
+    cut = janela(installation, "deliveries", "list", "--address", "c@example.org", "--limit", "1")
+    longer = janela(installation, "deliveries", "list", "--institution", "HSJ", "--limit", "1")
+
+    with installation.database.write() as session:
+        a_notice(session, now=at(9), reference="LATER")
+    notices = janela(installation, "deliveries", "list", "--limit", "1")
+
+    assert "LATER" in notices.stdout
+    assert "there are more than these 1" in notices.stderr
+    assert "there are more" not in cut.stderr
+    assert "b@example.org" in longer.stdout
+    assert "a@example.org" not in longer.stdout
+    assert "there are more than these 1" in longer.stderr
+
+
+@pytest.mark.parametrize("number", [0, -1, 4, 2**31, 2**63, 10**30])
+def test_no_number_is_too_large_to_be_not_found(any_database: Database, number: int) -> None:
+    with any_database.read() as session:
+        with pytest.raises(NotFound):
+            get_told(session, number)
+        assert list(told(session, Filter(), before=number, newest_first=True)) == []
+
+
 @pytest.mark.parametrize(
-    "arguments", [["show", "4711"], ["show", "9000000001"], ["show", "9" * 30], ["list", "--notice", "nope"]]
+    "arguments",
+    [
+        ["show", "4711"],
+        ["show", "9000000001"],
+        ["show", "9" * 30],
+        ["list", "--notice", "nope"],
+        ["list", "--institution", "NONE"],
+        ["export", "--notice", "nope"],
+        ["export", "--institution", "NONE"],
+    ],
 )
 def test_what_does_not_exist_is_said_in_a_sentence(installation: Runtime, arguments: list[str]) -> None:
     done = janela(installation, "deliveries", *arguments)

@@ -132,6 +132,32 @@ def test_a_batch_takes_as_many_connections_as_it_has_tens_and_keeps_them(pipelin
     )
 
 
+def test_a_relay_that_grants_two_of_eight_connections_gets_the_whole_batch_on_them(pipelining: bool):
+    with (
+        SmtpListener(pipelining=pipelining, granted=2) as listener,
+        open_transport(listener.url, 8) as transport,
+    ):
+        outcomes = send(transport, *range(1, 81))
+        later = send(transport, *range(81, 161))
+
+        assert set(ends(outcomes | later).values()) == {TAKEN}
+        assert listener.connections == 3, "asked once for more than it grants, not in every round"
+    arrived = [mail.recipient for mail in listener.mails]
+    assert len(arrived) == len(set(arrived)) == 160
+
+
+def test_granted_connections_that_break_leave_the_rest_to_one_more_try_and_the_batch_ends(pipelining: bool):
+    script = {"r1@example.org": [drop("rcpt")], "r11@example.org": [drop("rcpt")]}
+    with (
+        SmtpListener(script, pipelining, granted=2) as listener,
+        open_transport(listener.url, 8) as transport,
+    ):
+        outcomes = send(transport, *range(1, 81))
+
+    lost = (State.RETRY_WAIT, FailureClass.RETRY_SAFE)
+    assert ends(outcomes) == {n: lost if n in (1, 11) else TAKEN for n in range(1, 81)}
+
+
 @pytest.mark.parametrize(
     ("answer", "state", "failure"),
     [

@@ -67,18 +67,18 @@ def test_preview_is_accessible_and_fits_the_screen(
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale="en")  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(f"{address}/sign-in")
-    page.fill("[name=email]", email_of(Role.READER))
+    page.fill("[name=email]", email_of(Role.PLANNER))
     page.fill("[name=password]", PASSWORD)
     page.press("[name=password]", "Enter")
     page.wait_for_load_state()
 
-    page.goto(f"{address}/plan/{case.REFERENCE}/messages")
+    page.goto(f"{address}/plan/{case.REFERENCE}/messages?kind=extension")
     assert violations(page, PAGE_RULES) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     page.click("a.told-who")
     page.wait_for_load_state()
-    assert "Interrupção programada" in page.frame_locator("iframe").locator("body").inner_text()
+    assert "Prolongada" in page.frame_locator("iframe").locator("body").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.querySelector('iframe').remove()")  # looked at by itself, above
     assert violations(page, PAGE_RULES) == []

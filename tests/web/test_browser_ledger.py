@@ -15,7 +15,7 @@ from maintenance.lifecycle import Role
 from maintenance.runtime import Runtime
 from notifications.channels.outbox import OutboxTransport, folder
 from notifications.mail import prepare
-from notifications.models import DeliveryRow
+from notifications.models import DeliveryRow, NoticeRow
 from notifications.reports import Filter, told
 from notifications.retries import FailureClass, State
 from notifications.sending import send_due
@@ -67,6 +67,7 @@ def paths(runtime: Runtime) -> list[str]:
         "/deliveries/",
         f"/deliveries/notices/{rows[0].notice}",
         f"/deliveries/{rows[1].delivery}",
+        f"/deliveries/{rows[1].delivery}/message",
         "/deliveries/institutions/",
         "/deliveries/review",
         f"/deliveries/{doubtful}",
@@ -91,7 +92,8 @@ def page(
     page.on("console", lambda message: complaints.append(message.text))
     yield page
     context.close()
-    assert [words for words in complaints if "tracker" not in words and "sandbox" not in words] == []
+    expected = ("tracker", "sandbox", "503 (Service Unavailable)")
+    assert [words for words in complaints if not any(word in words for word in expected)] == []
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -129,3 +131,53 @@ def test_a_mail_is_drawn_in_its_frame_and_runs_and_loads_nothing(page: Page):
     assert frame.locator("h1").inner_text() == "Olá"
     assert frame.locator("title").inner_text() == "Aviso", "its script has not run"
     assert refused == {"https://tracker.example.org/x.png": "csp"}
+
+
+def wait_for_look(page: Page, *, seconds: int) -> None:
+    """Let the page's clock go on until it has asked once more."""
+    with page.expect_response("**/progress.json"):
+        page.clock.run_for(seconds * 1000)
+
+
+def test_progress_is_watched_from_before_the_first_slice_to_the_last_outcome(page: Page, runtime: Runtime):
+    with runtime.database.write() as session:
+        notice = ledgers.a_notice(session, now=runtime.clock(), reference="WATCHED")
+        notice.state, notice.fanned_out_at = "planned", None
+        public_id, id_ = notice.public_id, notice.id
+    page.clock.install()
+    page.goto(f"/deliveries/notices/{public_id}")
+    panel = page.locator("[data-progress]")
+    assert "more is to come" in panel.inner_text()
+
+    with runtime.database.write() as session:
+        ledgers.deliveries_of(session, session.get_one(NoticeRow, id_), ledgers.addresses(9)[6:])
+    send_due(runtime, {"email": ledgers.ScriptedTransport()})
+    wait_for_look(page, seconds=3)
+    panel.get_by_text("3 Handed over").wait_for()
+    assert "more is to come" in panel.inner_text(), "all of this slice is out, and the next is to come"
+
+    with runtime.database.write() as session:
+        notice = session.get_one(NoticeRow, id_)
+        notice.state, notice.fanned_out_at = "fanned_out", runtime.clock()
+    wait_for_look(page, seconds=3)
+    panel.get_by_text("Nothing is left to send").wait_for()
+    looks: list[str] = []
+    page.on("request", lambda request: looks.append(request.url))
+    page.clock.run_for(60_000)
+    assert looks == [], "it has seen the end"
+
+
+def test_progress_is_asked_for_again_after_an_answer_that_failed(page: Page, runtime: Runtime):
+    others = ledgers.addresses(9)[7:]
+    ids = ledgers.queue(runtime.database, others, now=runtime.clock(), reference="WATCHED")
+    with runtime.database.read() as session:
+        notice_id = ledgers.delivery(runtime.database, ids[0]).notice_id
+        public_id = session.get_one(NoticeRow, notice_id).public_id
+    page.clock.install()
+    page.goto(f"/deliveries/notices/{public_id}")
+    page.route("**/progress.json", lambda route: route.fulfill(status=503), times=1)
+    wait_for_look(page, seconds=3)
+    send_due(runtime, {"email": ledgers.ScriptedTransport()})
+    wait_for_look(page, seconds=20)
+
+    page.locator("[data-progress]").get_by_text("2 Handed over").wait_for()

@@ -122,6 +122,32 @@ def test_long_lists_come_in_pages(client: FlaskClient, runtime: Runtime):
     assert "before=" not in second.partition("<main")[2]
 
 
+def test_notices_come_in_pages_and_only_those_shown_are_counted(client: FlaskClient, runtime: Runtime):
+    for number in range(27):
+        ledgers.queue(
+            runtime.database, [f"r{number}@example.org"], now=ANNOUNCED_AT, reference=f"INT-{number}"
+        )
+    first, second = (client.get(f"/deliveries/?lang=en&page={page}").text for page in (1, 2))
+
+    assert "<strong>25</strong> Waiting" in first
+    assert "Of the notices on this page" in first
+    assert "page=2" in first
+    assert "INT-26" in first, "the newest first"
+    assert "<strong>2</strong> Waiting" in second
+    assert "INT-1<" in second
+    assert "page=1" in second
+    assert client.get(f"/deliveries/?page={10**30}").status_code == 200
+    assert "Of the notices on this page" not in client.get("/deliveries/?lang=en&reference=INT-3").text
+
+
+def test_a_page_beyond_every_number_is_the_first(client: FlaskClient, runtime: Runtime):
+    tell(runtime, "ana@example.org")
+    path = f"/deliveries/notices/{notice_id(runtime)}"
+
+    assert "ana@example.org" in client.get(f"{path}?before={2**64}").text
+    assert "ana@example.org" not in client.get(f"{path}?before=-{2**64}").text
+
+
 def test_an_institution_sees_everything_that_stood_for_it(client: FlaskClient, runtime: Runtime):
     stand_for(runtime, "HSJ", "Hospital de S. José")
     mail = tell(runtime, "ana@example.org")[0]
@@ -147,8 +173,10 @@ def test_one_delivery_shows_every_try_and_receipt(client: FlaskClient, runtime: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/deliveries/9", "/deliveries/notices/none", "/deliveries/institutions/NONE"]
-)
+    "path",
+    ["/deliveries/9", f"/deliveries/{2**63}", "/deliveries/notices/none", "/deliveries/institutions/NONE",
+     "/deliveries/export.csv?notice=none", "/deliveries/export.csv?institution=NONE"],
+)  # fmt: skip
 def test_what_does_not_exist_is_not_found(client: FlaskClient, path: str):
     assert client.get(path).status_code == 404
 

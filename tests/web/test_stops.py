@@ -106,6 +106,22 @@ def test_progress_says_when_a_notice_is_done_at_the_rate_of_the_last_minute(
     assert "data-progress" not in client.get(path).text, "nothing is asked for when all is done"
 
 
+def test_notice_that_is_about_to_begin_is_watched_and_one_of_tomorrow_is_not(
+    app: Flask, runtime: Runtime, clock: MovedClock
+):
+    with runtime.database.write() as session:
+        notice = ledgers.a_notice(session, now=clock.now + timedelta(minutes=10), reference="INT-2")
+        notice.state, notice.fanned_out_at = "planned", None
+        path = f"/deliveries/notices/{notice.public_id}"
+    client = client_of(app, runtime)
+
+    assert "data-progress" in client.get(path).text
+    assert client.get(f"{path}/progress.json").json["more"] is True
+    clock.move_on(hours=-12)
+    assert "data-progress" not in client.get(path).text
+    assert client.get(f"{path}/progress.json").json["more"] is False
+
+
 def test_paused_notice_makes_no_promise(app: Flask, runtime: Runtime, clock: MovedClock):
     client = client_of(app, runtime, Role.APPROVER)
     notice = a_notice(runtime, 5)

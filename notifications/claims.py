@@ -290,8 +290,9 @@ def mark_sending(
 ) -> set[int]:
     """Say of leased deliveries that they go out now, and return those that still may.
 
-    Committed before the first byte leaves: what a crash finds in this state may have left. What was
-    taken over by another owner, closed, or has become useless meanwhile is left out.
+    Committed before the first byte leaves: what a crash finds in this state may have left. What was taken over by
+    another owner, closed, stopped by a person, or has become useless meanwhile is left out; of that, what
+    the owner still has is given back.
 
     Args:
         session: An open write session.
@@ -303,7 +304,9 @@ def mark_sending(
     if not ids:
         return set()
     found = _execute(session, _marking, ids, owner=owner, way=transport, now=now, until=now + LEASE)
-    return set(found.scalars())
+    marked = set(found.scalars())
+    release(session, [id_ for id_ in ids if id_ not in marked], owner=owner)
+    return marked
 
 
 @cache
@@ -311,7 +314,12 @@ def _marking(dialect: str) -> ReturningUpdate[Any]:
     now = bindparam("now", type_=UtcDateTime())
     return (
         update(TABLE)
-        .where(among(dialect, TABLE.c.id, "ids"), *_leased_by_owner(), TABLE.c.expires_at > now)
+        .where(
+            among(dialect, TABLE.c.id, "ids"),
+            *_leased_by_owner(),
+            TABLE.c.expires_at > now,
+            ~stopping.is_stopped(TABLE.c, urgent=URGENT),
+        )
         .values(
             state=literal_column(f"'{State.SENDING}'"),
             attempts=TABLE.c.attempts + 1,

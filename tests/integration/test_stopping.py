@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from maintenance.errors import NotFound, StepRefused
 from maintenance.lifecycle import Actor, Role
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import fanout, queries, stopping, upkeep
+from notifications import claims, fanout, queries, stopping, upkeep
 from notifications.directory import import_directory
 from notifications.directory_file import Contact, Directory
 from notifications.models import DeliveryRow, NoticeRow, RecipientRow
@@ -187,6 +188,63 @@ def test_running_fan_out_is_paused_after_the_batch_on_its_way_and_resumed(
         ("resumed", notice, "chief@example.org"),
         ("paused", notice, "chief@example.org"),
     ]
+
+
+def claimed(installation: Runtime, meanwhile: Callable[[], None]) -> list[int]:
+    """Claim what is due for a sender; `meanwhile` happens while the claim is open."""
+    with installation.database.write() as session:
+        found = claims.claim(session, "email", owner="o", limit=500, now=installation.clock())
+        meanwhile()
+    return [one.id for one in found]
+
+
+def begun(installation: Runtime, ids: list[int]) -> set[int]:
+    with installation.database.write() as session:
+        return claims.mark_sending(session, ids, owner="o", transport="smtp", now=installation.clock())
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)  # SQLite has one writer
+@pytest.mark.parametrize("what", ["the notice", "email"])
+def test_nothing_is_sent_that_was_being_claimed_as_a_person_stopped_it(
+    installation: Runtime, clock: MovedClock, what: str
+) -> None:
+    ids = queue(installation.database, addresses(300), now=clock.now)
+    name = notice_of(installation, ids[0]).public_id if what == "the notice" else what
+    taken = claimed(installation, lambda: act(installation, stopping.pause, name))
+    assert states(installation.database, ids) == [S.LEASED] * 300, "nobody could take them back"
+
+    assert begun(installation, taken) == set()
+
+    assert states(installation.database, ids) == [S.QUEUED] * 300
+    act(installation, stopping.resume, name)
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, ids) == [S.ACCEPTED] * 300
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
+def test_only_the_night_itself_is_sent_of_what_was_being_claimed_as_the_breaker_stopped_the_channel(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    bulk = queue(installation.database, addresses(20), now=clock.now)
+    failed_before = queue(installation.database, ["x@example.org", "y@example.org"], now=clock.now)
+    urgent = queue(installation.database, ["duty@example.org"], now=clock.now, kind="start", priority=0)
+    with installation.database.write() as session:
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id.in_(failed_before))
+            .values(state=S.CONFIG_ERROR, due_at=clock.now + timedelta(minutes=1))
+        )
+
+    def trouble() -> None:
+        for seconds in (0, 15):
+            now = clock.now + timedelta(seconds=seconds)
+            with installation.database.write() as session:
+                stopping.note_trouble(session, "email", words="535", is_config=True, now=now)
+
+    taken = claimed(installation, trouble)
+
+    assert begun(installation, taken) == set(urgent)
+    assert states(installation.database, bulk) == [S.QUEUED] * 20
 
 
 def test_what_expires_while_it_is_paused_expires(installation: Runtime, clock: MovedClock) -> None:

@@ -14,6 +14,9 @@ SUSTAINED = timedelta(minutes=15)
 CONFIG_STRIKES = 2
 #: Fewer readers than that are not held to speak for the channel: a server may refuse one of them for its own reasons.
 READERS = 2
+#: A rest that ended so long ago has nothing to do with today's trouble: what fails goes on failing at least so often
+#: (`retries.LAST_WAIT`, stretched by `JITTER`), so that nothing was tried since, or its success was lost in a crash.
+FORGOTTEN_AFTER = timedelta(hours=1)
 #: Batches in a row of which nobody knows whether anything left: trying on would put every reader in doubt.
 DOUBTS_IN_A_ROW = 3
 
@@ -48,6 +51,8 @@ def after_trouble(standing: Standing, *, is_config: bool, readers: int, now: dat
         return Standing(standing.strikes, standing.since, now + LONGEST_REST, is_stopped=True)
     if standing.rests_until and standing.rests_until > now:
         return standing
+    if standing.rests_until and now - standing.rests_until > FORGOTTEN_AFTER:
+        standing = Standing()
     strikes, since = standing.strikes + 1, standing.since or now
     rest: timedelta = min(FIRST_REST * 2.0 ** min(strikes - 1, 10), LONGEST_REST)
     lasts = now - since >= SUSTAINED or (is_config and strikes >= CONFIG_STRIKES)

@@ -20,7 +20,7 @@ from maintenance.settings import Settings
 from notifications import claims, fanout, queries, stopping, upkeep
 from notifications.directory import import_directory
 from notifications.directory_file import Contact, Directory
-from notifications.models import DeliveryRow, NoticeRow, RecipientRow
+from notifications.models import ChannelRow, DeliveryRow, NoticeRow, RecipientRow
 from notifications.retries import FailureClass
 from notifications.retries import State as S
 from notifications.sending import drain
@@ -93,6 +93,25 @@ def test_channel_whose_server_stays_away_stops_after_a_quarter_of_an_hour(
     drain_until(installation, clock, failing(FailureClass.RETRY_SAFE), timedelta(minutes=10))
 
     assert acts(installation) == [("stopped", "email", "breaker")]
+
+
+@pytest.mark.parametrize("failure", [FailureClass.CONFIG, FailureClass.RETRY_SAFE])
+def test_what_goes_through_is_noted_with_its_outcome_and_not_when_its_process_claims_again(
+    installation: Runtime, clock: MovedClock, failure: FailureClass
+) -> None:
+    queue(installation.database, addresses(5), now=clock.now)
+    drain(installation, failing(failure))
+    clock.move_on(minutes=1)
+    drain(installation, ScriptedTransport())
+    with installation.database.read() as session:
+        assert session.get_one(ChannelRow, "email").strikes == 0
+
+    # The process ends there; an hour and a day later another one meets a hiccup.
+    for later in (timedelta(minutes=30), timedelta(days=1)):
+        clock.move_on(seconds=later.total_seconds())
+        queue(installation.database, addresses(5), now=clock.now, useful_for=timedelta(hours=2))
+        drain(installation, failing(failure))
+    assert acts(installation) == []
 
 
 def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(

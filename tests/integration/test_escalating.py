@@ -316,6 +316,7 @@ def test_who_was_told_instead_hears_the_rest_of_the_intervention(runtime: Runtim
     send(runtime, mail)
     climb(runtime, mail)
     assert climb(runtime, mail) == ["deputy@example.org"]
+    pass_time(runtime, seconds=1)
     with runtime.database.write() as session:
         scheduling.cancel(session, "W", reason=Text.of("Off."), by=APPROVER, now=runtime.clock())
     jobs.tell(runtime)

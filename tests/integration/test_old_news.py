@@ -223,6 +223,7 @@ def test_start_under_way_as_newer_news_is_told_ends_as_it_does_and_is_not_tried_
     begun(runtime, ONE_PHASE)
 
     def tell_newer() -> None:
+        clock_of(runtime).move_on(seconds=1)
         step(runtime)
         jobs.tell(runtime)
         assert told(runtime, "start") == {"pem@example.org": "sending"}

@@ -17,6 +17,9 @@ READERS = 2
 #: First tries in a row that were refused for their readers alone, with no success between: that many readers are not
 #: refused by chance, so it is taken for our own fault. Later tries tell nothing new about the channel.
 REFUSALS_IN_A_ROW = 10
+#: A rest that ended so long ago has nothing to do with today's trouble: what fails goes on failing at least so often
+#: (`retries.LAST_WAIT`, stretched by `JITTER`), so that nothing was tried since, or its success was lost in a crash.
+FORGOTTEN_AFTER = timedelta(hours=1)
 #: Batches in a row of which nobody knows whether anything left: trying on would put every reader in doubt.
 DOUBTS_IN_A_ROW = 3
 
@@ -51,6 +54,8 @@ def after_trouble(standing: Standing, *, is_config: bool, readers: int, now: dat
         return Standing(standing.strikes, standing.since, now + LONGEST_REST, is_stopped=True)
     if standing.rests_until and standing.rests_until > now:
         return standing
+    if standing.rests_until and now - standing.rests_until > FORGOTTEN_AFTER:
+        standing = Standing()
     strikes, since = standing.strikes + 1, standing.since or now
     rest: timedelta = min(FIRST_REST * 2.0 ** min(strikes - 1, 10), LONGEST_REST)
     lasts = now - since >= SUSTAINED or (is_config and strikes >= CONFIG_STRIKES)

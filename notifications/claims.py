@@ -6,7 +6,7 @@ taken on only from the state and the owner they are expected in. The caller comm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
@@ -16,6 +16,7 @@ from sqlalchemy import (
     CursorResult,
     Executable,
     Update,
+    and_,
     bindparam,
     case,
     exists,
@@ -42,7 +43,7 @@ from notifications.models import (
     RecipientRow,
     ScopeRow,
 )
-from notifications.queries import unfinished
+from notifications.queries import in_states, unfinished
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import UNDER_WAY, WAITING, State
 from notifications.row_sets import among, ids_as_value
@@ -75,9 +76,10 @@ def claim(session: Session, channel: str, *, owner: str, limit: int, now: dateti
     """Take up to `limit` due deliveries of a channel under a lease, most urgent first, and return them.
 
     Left out: a channel in trouble or stopped; paused notices; what has expired; and a message to a
-    reader to whom an older one of the same intervention is on its way, or may be (for at most
-    `HOLD_BEHIND_DOUBT`, urgent ones not at all). What became pointless meanwhile, or whose address
-    may not be written to any more, is closed instead; what meets quiet hours is held until they end.
+    reader to whom an older one of the same intervention goes first, is on its way, or may be (for at most
+    `HOLD_BEHIND_DOUBT`; urgent ones wait for neither). No two of one intervention are for the same reader.
+    What became pointless meanwhile, or whose address may not be written to any more, is closed instead;
+    what meets quiet hours is held until they end.
     """
     if (due := _due(session, channel, now)) is None:
         return []
@@ -85,7 +87,7 @@ def claim(session: Session, channel: str, *, owner: str, limit: int, now: dateti
         ids = list(
             session.scalars(
                 select(DeliveryRow.id)
-                .where(*due, or_(DeliveryRow.priority <= URGENT, ~_older_under_way(now)))
+                .where(*due, or_(DeliveryRow.priority <= URGENT, ~_older_first(now)))
                 .order_by(DeliveryRow.priority, DeliveryRow.due_at, DeliveryRow.id)
                 .limit(limit)
                 # SQLite has no row locks and needs none: the write transaction is alone.
@@ -135,7 +137,19 @@ def _due(session: Session, channel: str, now: datetime) -> tuple[ColumnElement[b
 _older, _its_notice, _notice = aliased(DeliveryRow), aliased(NoticeRow), aliased(NoticeRow)
 
 
-def _older_under_way(now: datetime) -> ColumnElement[bool]:
+def _older_first(now: datetime) -> ColumnElement[bool]:
+    is_under_way = and_(
+        in_states(_older.state, UNDER_WAY),
+        or_(_older.tried_at.is_(None), _older.tried_at > now - HOLD_BEHIND_DOUBT),
+    )
+    # What is due and no less urgent may be in another process's claim, which is not committed yet.
+    is_next = and_(
+        in_states(_older.state, WAITING),
+        _older.due_at <= now,
+        _older.expires_at > now,
+        _older.priority <= DeliveryRow.priority,
+        _its_notice.paused_at.is_(None),
+    )
     return exists(
         select(_older.id)
         .join(_its_notice, _its_notice.id == _older.notice_id)
@@ -143,34 +157,26 @@ def _older_under_way(now: datetime) -> ColumnElement[bool]:
         .where(
             _older.recipient_id == DeliveryRow.recipient_id,
             _older.channel == DeliveryRow.channel,
-            unfinished(_older, UNDER_WAY),
+            _older.finished_at.is_(None),
             _older.id < DeliveryRow.id,
             _its_notice.reference == _notice.reference,
-            or_(_older.tried_at.is_(None), _older.tried_at > now - HOLD_BEHIND_DOUBT),
+            or_(is_under_way, is_next),
         )
         .correlate(DeliveryRow)
     )
 
 
 def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Claim]:
-    """Return the claims among due deliveries, in their order; close or hold the others."""
+    """Return the claims among due deliveries, in their order; close or hold the others, but for those that come next."""
     rows = _execute(session, _readers, ids, now=now).all()
     texts = _messages(session, {row[1] for row in rows})
     claims: dict[int, Claim] = {}
+    whose: dict[int, tuple[int, bool]] = {}
     pointless, suppressed, useless = [], [], []
     held: dict[datetime, list[int]] = {}
-    for (
-        id_,
-        message_id,
-        address,
-        name,
-        queued_at,
-        expires_at,
-        attempts,
-        is_overtaken,
-        is_suppressed,
-        hours,
-    ) in rows:
+    for row in rows:
+        id_, message_id, address, name, queued_at, expires_at, attempts = row[:7]
+        recipient_id, is_patient, is_overtaken, is_suppressed, hours = row[7:]
         text = texts[message_id]
         if text.is_superseded or is_overtaken:
             pointless.append(id_)
@@ -178,6 +184,7 @@ def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Cla
             suppressed.append(id_)
         elif not hours or (until := _quiet_until(hours, text.timezone, now)) is None:
             claims[id_] = Claim(id_, text, address, name, queued_at, expires_at, attempts)
+            whose[id_] = recipient_id, is_patient
         elif until >= expires_at:
             useless.append(id_)
         else:
@@ -187,7 +194,25 @@ def _sorted_out(session: Session, ids: Sequence[int], now: datetime) -> list[Cla
     close(session, useless, State.EXPIRED, kind="expired", now=now, words=_USELESS)
     for until, which in held.items():
         move(session, DeliveryRow.id.in_(which), State.HELD, kind="held", now=now, words=_HELD, due_at=until)
-    return [claims[id_] for id_ in ids if id_ in claims]
+    first = _one_for_each_reader(claims, whose)
+    return [claims[id_] for id_ in ids if id_ in first]
+
+
+def _one_for_each_reader(
+    claims: Mapping[int, Claim], whose: Mapping[int, tuple[int, bool]]
+) -> Collection[int]:
+    """Return the claims but for those that would be under way together with another one to the same reader.
+
+    Of one intervention the oldest goes first, of the urgent ones if there are any; the next claim finds the others.
+    """
+    if len({recipient_id for recipient_id, _ in whose.values()}) == len(claims):
+        return claims  # as in every bulk: nobody is in it twice
+    firsts: dict[tuple[int, str], tuple[bool, int]] = {}
+    for id_, found in claims.items():
+        recipient_id, is_patient = whose[id_]
+        key, rank = (recipient_id, found.message.reference), (is_patient, id_)
+        firsts[key] = min(firsts.get(key, rank), rank)
+    return {id_ for _, id_ in firsts.values()}
 
 
 def _execute(
@@ -211,6 +236,8 @@ def _readers(dialect: str) -> Executable:
             TABLE.c.queued_at,
             TABLE.c.expires_at,
             TABLE.c.attempts,
+            TABLE.c.recipient_id,
+            TABLE.c.priority > URGENT,
             case((TABLE.c.attempts > 0, _was_overtaken()), else_=false()),
             suppression(TABLE.c.channel, RecipientRow.address, bindparam("now", type_=UtcDateTime())),
             case((TABLE.c.priority > URGENT, RecipientRow.quiet_hours), else_=""),
@@ -263,8 +290,9 @@ def mark_sending(
 ) -> set[int]:
     """Say of leased deliveries that they go out now, and return those that still may.
 
-    Committed before the first byte leaves: what a crash finds in this state may have left. What was
-    taken over by another owner, closed, or has become useless meanwhile is left out.
+    Committed before the first byte leaves: what a crash finds in this state may have left. What was taken over by
+    another owner, closed, stopped by a person, or has become useless meanwhile is left out; of that, what
+    the owner still has is given back.
 
     Args:
         session: An open write session.
@@ -276,7 +304,9 @@ def mark_sending(
     if not ids:
         return set()
     found = _execute(session, _marking, ids, owner=owner, way=transport, now=now, until=now + LEASE)
-    return set(found.scalars())
+    marked = set(found.scalars())
+    release(session, [id_ for id_ in ids if id_ not in marked], owner=owner)
+    return marked
 
 
 @cache
@@ -284,7 +314,12 @@ def _marking(dialect: str) -> ReturningUpdate[Any]:
     now = bindparam("now", type_=UtcDateTime())
     return (
         update(TABLE)
-        .where(among(dialect, TABLE.c.id, "ids"), *_leased_by_owner(), TABLE.c.expires_at > now)
+        .where(
+            among(dialect, TABLE.c.id, "ids"),
+            *_leased_by_owner(),
+            TABLE.c.expires_at > now,
+            ~stopping.is_stopped(TABLE.c, urgent=URGENT),
+        )
         .values(
             state=literal_column(f"'{State.SENDING}'"),
             attempts=TABLE.c.attempts + 1,

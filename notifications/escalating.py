@@ -110,7 +110,7 @@ def _look(session: Session, notice: NoticeRow, settings: Settings, now: datetime
     look = _Look(notice.escalate_at, None, until)
     is_ladder = kind in ESCALATED and now < until
     put_off = _put_off(now, max(notice.escalate_at or now, left_at + wait))
-    standings = reach.standings(session, notice.id) if is_ladder and put_off is None else {}
+    standings = reach.standings(session, notice.id, now) if is_ladder and put_off is None else {}
     missed = {pair: standing for pair, standing in sorted(standings.items()) if standing.is_missed}
     earlier = deputies.told_before(session, notice)
     if earlier or missed:
@@ -211,7 +211,7 @@ def _write(session: Session, notice_id: int, look: _Look, now: datetime) -> int:
     notice = session.get_one(NoticeRow, notice_id, with_for_update=True)
     if notice.escalate_at != look.seen or notice.state != "fanned_out" or notice.paused_at is not None:
         return 0
-    standings = reach.standings(session, notice.id) if look.climbs else {}
+    standings = reach.standings(session, notice.id, now) if look.climbs else {}
     climbs = [climb for climb in look.climbs if climb.rung is not Rung.FOLLOW]
     if any(not standings[climb.pair].is_missed for climb in climbs):
         return 0  # somebody was reached just now: the next look chooses anew

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from maintenance.database import Database, in_brief
 from maintenance.events import Event, InterventionAltered, UpdatePublished, VersionPublished
+from maintenance.interventions import Plan
 from maintenance.models import EventDone, EventRow
 from maintenance.queries import event_of, mark_done, plan_of, published, unhandled_events, windows_of
 from notifications.models import DeliveryRow, EventProblem, NoticeRow
-from notifications.queries import unfinished
-from notifications.timetable import NoticeKind, owed, superseded_kinds
+from notifications.queries import leads_told_for, unfinished
+from notifications.timetable import NoticeKind, makes_pointless, owed, superseded_kinds
 from notifications.upkeep import supersede
 
 _log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _owed(
     version = published(session, str(event.reference), event.sequence)
     publishes = isinstance(event, VersionPublished) and event.sequence > 0
     before = published(session, str(event.reference), event.sequence - 1) if publishes else None
-    pointless = _told_better_by_newer(session, row)
+    later = _told_later(session, row)
     notices = [
         NoticeRow(
             event_id=row.id,
@@ -113,7 +114,9 @@ def _owed(
             expires_at=notice.expires_at,
             priority=notice.priority,
             details=notice.details,
-            state="superseded" if notice.kind in pointless else "planned",
+            state="superseded"
+            if any(makes_pointless(newer, plan, notice.kind, notice.details) for newer, plan in later)
+            else "planned",
             planned_at=now,
             escalate_at=notice.due_at,
         )
@@ -133,13 +136,9 @@ def _owed(
 
 def _supersede_older(session: Session, event: VersionPublished | UpdatePublished, now: datetime) -> None:
     """Close what is unsent of older versions, in the transaction that plans what replaces it."""
-    if not (kinds := superseded_kinds(event)):
+    if isinstance(event, UpdatePublished) or not (ids := _made_pointless(session, event)):
         return
-    is_older = (
-        NoticeRow.reference == event.reference,
-        NoticeRow.sequence < event.sequence,
-        NoticeRow.kind.in_(kinds),
-    )
+    is_older = (NoticeRow.id.in_(ids),)
     # Whoever was not reached by the old is told the new. First, so that what a look at them wrote just now is seen.
     session.execute(
         update(NoticeRow)
@@ -161,14 +160,38 @@ def _supersede_older(session: Session, event: VersionPublished | UpdatePublished
     supersede(session, older, now)
 
 
-def _told_better_by_newer(session: Session, row: EventRow) -> frozenset[NoticeKind]:
-    """Return the kinds that later events make pointless: an event dealt with late must not call them back."""
-    newer = session.scalars(
+def _made_pointless(session: Session, event: VersionPublished) -> list[int]:
+    """Return the notices of older versions that an event makes pointless, sent or not."""
+    older = session.execute(
+        select(NoticeRow.id, NoticeRow.kind, NoticeRow.details).where(
+            NoticeRow.reference == event.reference,
+            NoticeRow.sequence < event.sequence,
+            NoticeRow.state.in_(("planned", "fanned_out")),
+        )
+    ).all()
+    plan = plan_of(published(session, str(event.reference), event.sequence))
+    by_kind = superseded_kinds(event)
+    found = [
+        (id_, NoticeKind(kind) in by_kind)
+        for id_, kind, details in older
+        if makes_pointless(event, plan, NoticeKind(kind), details)
+    ]
+    # A step's notice may have told for another plan, of which the end of this one's phase says nothing.
+    told_for_others = set() if all(whole for _, whole in found) else leads_told_for(session)
+    return [id_ for id_, whole in found if whole or id_ not in told_for_others]
+
+
+def _told_later(session: Session, row: EventRow) -> list[tuple[VersionPublished, Plan]]:
+    """Return the later versions of an event's intervention: an event dealt with late must not call old news back."""
+    later = session.scalars(
         select(EventRow).where(EventRow.reference == row.reference, EventRow.id > row.id)
     ).all()
-    found: Iterable[Event] = (event_of(later) for later in newer)
-    kinds = [superseded_kinds(event) for event in found if isinstance(event, VersionPublished)]
-    return frozenset().union(*kinds)
+    found: Iterable[Event] = map(event_of, later)
+    return [
+        (event, plan_of(published(session, str(event.reference), event.sequence)))
+        for event in found
+        if isinstance(event, VersionPublished)
+    ]
 
 
 def _follow(session: Session, event: InterventionAltered, notices: list[NoticeRow]) -> None:

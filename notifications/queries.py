@@ -29,7 +29,7 @@ from notifications.models import (
 )
 from notifications.retries import UNFINISHED, State
 from notifications.stories import Site, Story
-from notifications.timetable import PLANNED_AHEAD, NoticeKind
+from notifications.timetable import OVERTAKES, PLANNED_AHEAD, NoticeKind, phases_told
 
 #: What a key can be: PostgreSQL refuses to look for a larger number, instead of finding nothing.
 LARGEST_KEY = 2**31 - 1
@@ -157,41 +157,74 @@ def due_notices(session: Session, now: datetime) -> Sequence[int]:
 
 
 def overtaken(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
-    """Return the announcements, changes and reminders of older versions that a start must not overtake.
+    """Return the notices of older versions that a notice of the night must not overtake.
 
-    Only those with deliveries that wait or are under way, be it that they are still being fanned out: mostly none.
+    A start: announcements, changes and reminders. An extension and a restoration: what was told of their phases. Only
+    those with deliveries that wait or are under way, be it that they are still being fanned out: mostly none.
     """
-    if notice.kind != NoticeKind.START:
+    if not (kinds := OVERTAKES.get(NoticeKind(notice.kind))):
         return ()
     is_open = exists().where(DeliveryRow.notice_id == NoticeRow.id, unfinished(DeliveryRow))
-    return session.scalars(
+    older = session.scalars(
         select(NoticeRow)
         .where(
             NoticeRow.reference == notice.reference,
             NoticeRow.sequence < notice.sequence,
-            NoticeRow.kind.in_(PLANNED_AHEAD),
+            NoticeRow.kind.in_(kinds),
             NoticeRow.state.in_(("planned", "fanned_out")),
             is_open,
         )
         .order_by(NoticeRow.sequence, NoticeRow.due_at, NoticeRow.id)
     ).all()
+    return [row for row in older if _is_old_news(session, row, notice)]
 
 
-def starts_before(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
-    """Return the starts whose readers were written to before an announcement, change or reminder that comes late."""
-    if notice.kind not in PLANNED_AHEAD:
+def overtaken_by(session: Session, notice: NoticeRow) -> Sequence[NoticeRow]:
+    """Return the notices of the night whose readers were written to before one that comes late.
+
+    One that was superseded meanwhile was told all the same, to those whom it reached.
+    """
+    kinds = [newer for newer, older in OVERTAKES.items() if notice.kind in older]
+    if not kinds:
         return ()
-    return session.scalars(
+    newer = session.scalars(
         select(NoticeRow)
         .where(
             NoticeRow.reference == notice.reference,
             NoticeRow.sequence > notice.sequence,
-            NoticeRow.kind == NoticeKind.START,
-            NoticeRow.state.in_(("planned", "fanned_out")),
+            NoticeRow.kind.in_(kinds),
+            NoticeRow.state.in_(("planned", "fanned_out", "superseded")),
             has_deliveries(NoticeRow.id),
         )
         .order_by(NoticeRow.id)
     ).all()
+    return [row for row in newer if _is_old_news(session, notice, row)]
+
+
+def _is_old_news(session: Session, older: NoticeRow, newer: NoticeRow) -> bool:
+    """Return whether a newer notice of the night is about the phase of an older one, or about any."""
+    if older.kind in PLANNED_AHEAD:
+        return True
+    told = [
+        phases_told(
+            NoticeKind(row.kind), row.details, plan_of(published(session, row.reference, row.sequence))
+        )
+        for row in (older, newer)
+    ]
+    return bool(told[0] & told[1])
+
+
+def leads_told_for(session: Session) -> set[int]:
+    """Return the notices whose readers were left out of a follower's deliveries, which they hear of in no other way."""
+    return set(
+        session.scalars(
+            select(NoticeRow.lead_notice_id).where(
+                NoticeRow.lead_notice_id.is_not(None),
+                NoticeRow.state.in_(("planned", "fanned_out")),
+                has_deliveries(NoticeRow.id),
+            )
+        )
+    )
 
 
 def get_notice(session: Session, public_id: str) -> NoticeRow:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from notifications.escalation import Rung
+from notifications.escalation import LEAST_PATIENCE, Rung
 from notifications.models import (
     ContactRow,
     DeliveryRow,
@@ -66,17 +66,19 @@ def reached() -> ColumnElement[bool]:
     )
 
 
-def standings(session: Session, notice_id: int) -> dict[Pair, Standing]:
+def standings(session: Session, notice_id: int, now: datetime) -> dict[Pair, Standing]:
     """Return how far a notice has come with each institution and audience that it was written for.
 
-    One look at its deliveries, which are counted by their message.
+    One look at its deliveries, which are counted by their message. What nobody takes although its quiet hours are
+    over, as on a channel that is stopped, is waited for no longer than a mail that is put off.
     """
+    is_held = and_(DeliveryRow.state == State.HELD, DeliveryRow.due_at > now - LEAST_PATIENCE)
     dropped = DeliveryRow.state.in_((State.SUPERSEDED, State.CANCELLED))
     each = (
         select(
             DeliveryRow.message_id,
             _some(reached()).label("is_reached"),
-            _some(DeliveryRow.state == State.HELD).label("is_held"),
+            _some(is_held).label("is_held"),
             _some(~dropped).label("is_owed"),
         )
         .where(DeliveryRow.notice_id == notice_id)
@@ -222,7 +224,7 @@ def beyond_reach(session: Session, now: datetime) -> list[Missed]:
         .where(RungRow.kind == Rung.OPERATORS, NoticeRow.state == "fanned_out", NoticeRow.expires_at > now)
         .order_by(RungRow.id)
     ).all()
-    found = {notice.id: standings(session, notice.id) for _, notice in rows}
+    found = {notice.id: standings(session, notice.id, now) for _, notice in rows}
     return [
         Missed(n.public_id, n.reference, n.kind, rung.institution, rung.audience, rung.at)
         for rung, n in rows

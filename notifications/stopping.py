@@ -9,8 +9,9 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -55,6 +56,23 @@ def gate(session: Session, channel: str, now: datetime) -> Gate:
 def paused_notices(session: Session) -> Sequence[int]:
     """Return the ids of the notices that a person paused."""
     return session.scalars(select(NoticeRow.id).where(NoticeRow.paused_at.is_not(None))).all()
+
+
+def is_stopped(row: Any, *, urgent: int) -> ColumnElement[bool]:
+    """Return the condition that a delivery must not begin: its notice is paused, or its channel stopped.
+
+    A claim that was open while a person stopped it has leased rows since that nobody could take back.
+
+    Args:
+        row: What has the columns of a delivery.
+        urgent: Up to this priority it is tried although the breaker stopped the channel.
+    """
+    paused_at = select(NoticeRow.paused_at).where(NoticeRow.id == row.notice_id).scalar_subquery()
+    stop = select(ChannelRow.stopped_at).where(
+        ChannelRow.channel == row.channel,
+        or_(ChannelRow.stopped_by != BREAKER.name, row.priority > urgent),
+    )
+    return or_(paused_at.is_not(None), stop.scalar_subquery().is_not(None))
 
 
 def note_trouble(session: Session, channel: str, *, words: str, is_config: bool, now: datetime) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -273,7 +273,7 @@ def brought_back(
     return back
 
 
-#: What an unsent notice of an older version is worth once a newer version tells more.
+#: What is told days ahead: of older versions it is worth nothing once a newer one tells more.
 PLANNED_AHEAD = frozenset({NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.REMINDER})
 
 
@@ -296,5 +296,47 @@ def superseded_kinds(event: Event) -> frozenset[NoticeKind]:
             return PLANNED_AHEAD
         case events.VersionPublished():
             return frozenset({NoticeKind.REMINDER})
+        case _:
+            return frozenset()
+
+
+def makes_pointless(event: Event, plan: Plan, kind: NoticeKind, details: Mapping[str, Any]) -> bool:
+    """Return whether an event makes what is unsent of an older notice pointless, for all its readers.
+
+    Once a phase is over, nobody is to read that it began. An extension tells of the phases that it pushed, too, and
+    words about the moment may be about any: both are old news when no phase with an impact is left.
+
+    Args:
+        event: From the log.
+        plan: The version that the event published.
+        kind: Of the older notice.
+        details: Of the older notice.
+    """
+    if kind in superseded_kinds(event):
+        return True
+    if not isinstance(event, events.ServiceRestored):
+        return False
+    if kind is NoticeKind.START:
+        return details["phase"] in event.phases
+    is_all_over = all(phase.ended_at is not None for phase in plan.impact_phases)
+    return kind in (NoticeKind.EXTENSION, NoticeKind.UPDATE) and is_all_over
+
+
+#: What of older versions must not reach a reader after a notice of the night, where that leaves nothing of it to say.
+OVERTAKES: Mapping[NoticeKind, frozenset[NoticeKind]] = {
+    NoticeKind.START: PLANNED_AHEAD,
+    NoticeKind.EXTENSION: frozenset({NoticeKind.START, NoticeKind.EXTENSION}),
+    NoticeKind.RESTORED: frozenset({NoticeKind.START, NoticeKind.EXTENSION}),
+}
+
+
+def phases_told(kind: NoticeKind, details: Mapping[str, Any], plan: Plan) -> frozenset[str]:
+    """Return the phases whose beginning, new end or end a notice tells; none if it is of another kind."""
+    match kind:
+        case NoticeKind.START | NoticeKind.EXTENSION:
+            return frozenset({details["phase"]})
+        case NoticeKind.RESTORED:
+            back = brought_back(plan, details["phases"], details["systems"])
+            return frozenset(phase.id for phase, _ in back)
         case _:
             return frozenset()

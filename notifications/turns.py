@@ -67,12 +67,13 @@ class Desk:
         #: Whether the last claim found all that was due.
         self._is_last = True
         self._claiming = Lock()
-        #: Whether anything went through since that was last noted.
+        #: Whether anything went through since that was last noted, and when that was.
         self._went = False
+        self._noted: datetime | None = None
 
     @contextmanager
     def seat(self, runtime: Runtime) -> Iterator[None]:
-        """Count a thread in; the last one to leave gives back what nobody began with."""
+        """Count a thread in; the last one to leave gives back what nobody began with, and notes what went through."""
         with self._changed:
             self._seats += 1
         try:
@@ -81,9 +82,11 @@ class Desk:
             with self._changed:
                 self._seats -= 1
                 left = [] if self._seats else self._empty_stock()
-            if left:
+                went = self._went and not self._seats
+            if left or went:
                 with runtime.database.write() as session:
                     claims.release(session, left, owner=self._owner)
+                    self._note_well(session, runtime.clock(), went=went)
 
     def take(
         self, results: Sequence[tuple[Claim, Outcome]], runtime: Runtime, *, ends: bool = False
@@ -125,12 +128,11 @@ class Desk:
     def note_trouble(self, words: str, runtime: Runtime, *, is_config: bool) -> None:
         """Say what is wrong with the channel, and give back what nobody began with."""
         with self._changed:
-            left, went, self._went = self._empty_stock(), self._went, False
+            left, went, self._noted = self._empty_stock(), self._went, None
         with runtime.database.write() as session:
             claims.release(session, left, owner=self._owner)
-            if went:
-                stopping.all_is_well(session, self._channel)
             now = runtime.clock()
+            self._note_well(session, now, went=went)
             stopping.note_trouble(session, self._channel, words=words, is_config=is_config, now=now)
 
     def _empty_stock(self) -> list[int]:
@@ -156,9 +158,12 @@ class Desk:
                 if not turn.is_done:
                     turn.error = error
             raise
-        self._went = self._went or any(
-            outcome.failure is None for turn in turns for _, outcome in turn.results
-        )
+
+    def _note_well(self, session: Session, now: datetime, *, went: bool) -> None:
+        """Forget the channel's trouble if something went through: with its outcome, or else a crash would keep it."""
+        if went:
+            stopping.all_is_well(session, self._channel)
+            self._went, self._noted = False, now
 
     def _claim_ahead(self, runtime: Runtime) -> None:
         """Claim while others send, where much is due: nobody has to wait for it later."""
@@ -191,11 +196,10 @@ class Desk:
         with self._changed:
             left = self._empty_stock() if self._is_old(now) else []
             limit = BATCHES_PER_CLAIM * self._batch_size * self._seats
-            went, self._went = self._went, False
+            went = self._went
         with runtime.database.write() as session:
             claims.release(session, left, owner=self._owner)
-            if went:
-                stopping.all_is_well(session, self._channel)
+            self._note_well(session, now, went=went)
             found = claims.claim(session, self._channel, owner=self._owner, limit=limit, now=now)
         with self._changed:
             self._stock.extend((now, one) for one in found)
@@ -233,6 +237,10 @@ class Desk:
     ) -> set[int]:
         results = [result for turn, _ in turns for result in turn.results]
         ledger.record(session, results, owner=self._owner, transport=self._way, now=now)
+        self._went = self._went or any(outcome.failure is None for _, outcome in results)
+        # Once in a while is enough where nothing is wrong, and costs nothing.
+        is_time = self._noted is None or now - self._noted > PATIENCE
+        self._note_well(session, now, went=self._went and is_time)
         ids = [found.id for _, following in turns for found in following]
         return claims.mark_sending(session, ids, owner=self._owner, transport=self._way, now=now)
 

@@ -35,6 +35,8 @@ class Compared:
     resent: int
     #: How many are left to a person.
     for_review: int
+    #: How many of those never arrived: a person has to send them, or nobody will.
+    never_arrived: int
 
 
 def delivery_of(raw: bytes) -> int:
@@ -66,6 +68,7 @@ def compare(database: Database, taken: Counter[int]) -> Compared:
             duplicates=taken.total() - len(taken),
             resent=again.total(),
             for_review=sum(state == State.NEEDS_REVIEW for _, state, _ in rows),
+            never_arrived=sum(state == State.NEEDS_REVIEW and not taken[id_] for id_, state, _ in rows),
         )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from maintenance.catalogue_store import load_catalogue
 from maintenance.database import Database
 from notifications.claims import URGENT
+from notifications.contacts import used
 from notifications.models import (
     ContactRow,
     DeliveryEventRow,
@@ -21,12 +23,13 @@ from notifications.models import (
     ScopeRow,
     SuppressionRow,
 )
-from notifications.queries import has_deliveries
+from notifications.queries import has_deliveries, reader_of
 from notifications.quiet_hours import quiet_until, read_quiet_hours
 from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, State
 from notifications.second_tries import FINAL_RANK
 from notifications.timetable import NoticeKind
 from notifications.turns import PATIENCE
+from tests.order import sent_out_of_order, version_of
 
 _earlier = aliased(NoticeRow)
 
@@ -41,10 +44,11 @@ def assert_sound(database: Database, *, settled: bool = True) -> None:
 def violations(session: Session) -> Iterator[str]:
     """Yield a sentence for everything that must not be."""
     yield from _recipients_left_out(session)
+    yield from _concerned_left_out(session)
     yield from _sent_too_late(session)
     yield from _sent_to_suppressed(session)
     yield from _sent_in_quiet_hours(session)
-    yield from _sent_out_of_order(session)
+    yield from sent_out_of_order(session)
     yield from _finished_and_not(session)
     yield from _outcomes_without_a_try(session)
     yield from _repetitions_without_a_doubt(session)
@@ -89,6 +93,44 @@ def _recipients_left_out(session: Session) -> Iterator[str]:
     for (notice_id, recipient_id), count in twice.items():
         if count > 1:
             yield f"notice {notice_id} has {count} deliveries for recipient {recipient_id}"
+
+
+def _concerned_left_out(session: Session) -> Iterator[str]:
+    """Whoever uses a system that a fanned-out notice tells of has a delivery, by directory and plan alone.
+
+    Of the notices that tell all of a version, and of the start of its only phase. Holds as long as neither changed.
+    """
+    scopes = session.scalars(select(ScopeRow)).all()
+    catalogue = load_catalogue(session)
+    for notice in session.scalars(
+        select(NoticeRow).where(NoticeRow.fanned_out_at.is_not(None), NoticeRow.lead_notice_id.is_(None))
+    ):
+        if not (systems := _told_systems(session, notice)):
+            continue
+        concerned = [row.id for row in scopes if used(reader_of(row, first=True).entries, systems, catalogue)]
+        has_one = exists().where(
+            DeliveryRow.notice_id == notice.id, DeliveryRow.recipient_id == RecipientRow.id
+        )
+        for address in session.scalars(
+            select(RecipientRow.address).where(RecipientRow.scope_id.in_(concerned), ~has_one)
+        ):
+            yield f"the {notice.kind} {notice.public_id} concerns {address}, who has no delivery"
+
+
+def _told_systems(session: Session, notice: NoticeRow) -> frozenset[str]:
+    if (found := version_of(session, notice)) is None:
+        return frozenset()
+    plan, windows = found
+    match notice.kind:
+        case NoticeKind.ANNOUNCEMENT | NoticeKind.REMINDER | NoticeKind.UPDATE:
+            return frozenset(window.system for window in windows)
+        case NoticeKind.CHANGE if "because_of" not in notice.details:
+            return frozenset(window.system for window in windows)
+        case NoticeKind.START if len(plan.impact_phases) == 1:
+            begun_at = plan.impact_phases[0].started_at
+            return frozenset(window.system for window in windows if begun_at and window.start <= begun_at)
+        case _:
+            return frozenset()
 
 
 def _sent_too_late(session: Session) -> Iterator[str]:
@@ -137,25 +179,6 @@ def _sent_to_suppressed(session: Session) -> Iterator[str]:
     )
     for id_, address in rows:
         yield f"delivery {id_} went to {address}, which gets nothing more"
-
-
-#: What tells of the intervention as such: the next must not come before the one it replaces.
-_IN_ORDER = (NoticeKind.ANNOUNCEMENT, NoticeKind.CHANGE, NoticeKind.CANCELLATION, NoticeKind.COMPLETION)
-
-
-def _sent_out_of_order(session: Session) -> Iterator[str]:
-    rows = session.execute(
-        select(NoticeRow.reference, DeliveryRow.recipient_id, DeliveryRow.sequence, DeliveryRow.tried_at)
-        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-        .where(NoticeRow.kind.in_(_IN_ORDER), DeliveryRow.state.in_(MAY_HAVE_REACHED))
-        .order_by(DeliveryRow.tried_at, DeliveryRow.sequence)
-    )
-    told: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for reference, recipient_id, sequence, _ in rows:
-        told[reference, recipient_id].append(sequence)
-    for (reference, recipient_id), sequences in told.items():
-        if sequences != sorted(sequences):
-            yield f"recipient {recipient_id} was told the versions of {reference} in the order {sequences}"
 
 
 def _finished_and_not(session: Session) -> Iterator[str]:
@@ -258,13 +281,26 @@ def half_fanned_out() -> Select[str]:
     return select(NoticeRow.public_id).where(NoticeRow.state == "planned", has_deliveries(NoticeRow.id))
 
 
+def waits_for_others() -> ColumnElement[bool]:
+    """Return the condition that a delivery is an SMS in doubt, which only its receipt settles."""
+    return (DeliveryRow.channel == "sms") & (DeliveryRow.state == State.AMBIGUOUS)
+
+
 def _unsettled(session: Session) -> Iterator[str]:
     for notice in session.scalars(half_fanned_out()):
         yield f"notice {notice} is fanned out in part"
+    newest = session.scalar(select(func.max(DeliveryEventRow.at)))
+    for public_id, due_at in session.execute(
+        select(NoticeRow.public_id, NoticeRow.due_at).where(
+            NoticeRow.state == "planned", NoticeRow.due_at <= newest, ~has_deliveries(NoticeRow.id)
+        )
+    ):
+        yield f"notice {public_id} was due at {due_at}, and nobody has a delivery of it"
     for id_, state in session.execute(
         select(DeliveryRow.id, DeliveryRow.state).where(
             DeliveryRow.state.in_(UNFINISHED),
-            ~((DeliveryRow.channel == "sms") & (DeliveryRow.state == "ambiguous")),
+            ~waits_for_others(),
+            ~((DeliveryRow.state == State.HELD) & (DeliveryRow.due_at > newest)),
         )
     ):
         yield f"delivery {id_} is still {state}"

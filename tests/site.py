@@ -28,7 +28,7 @@ from maintenance.database import Base, Database
 from maintenance.runtime import utc_now
 from notifications.models import ChannelRow, DeliveryEventRow, DeliveryRow, LeaseRow
 from notifications.retries import UNFINISHED, State
-from tests.invariants import half_fanned_out
+from tests.invariants import half_fanned_out, waits_for_others
 
 _PR_SET_PDEATHSIG = 1
 _FORKING = multiprocessing.get_context("forkserver")
@@ -118,10 +118,10 @@ class Site:
         process.join(20)
 
     def all_settled(self) -> bool:
-        """Return whether nothing is left to do, but for SMS in doubt that only their receipts settle."""
-        in_doubt = (DeliveryRow.channel == "sms") & (DeliveryRow.state == State.AMBIGUOUS)
+        """Return whether nothing is left to do but for SMS in doubt and for readers who sleep."""
+        waits = waits_for_others() | ((DeliveryRow.state == State.HELD) & (DeliveryRow.due_at > utc_now()))
         with self.database.read() as session:
-            is_open = session.scalar(select(exists().where(DeliveryRow.state.in_(UNFINISHED), ~in_doubt)))
+            is_open = session.scalar(select(exists().where(DeliveryRow.state.in_(UNFINISHED), ~waits)))
             return not is_open and not session.scalar(select(exists(half_fanned_out())))
 
     def leader(self) -> int | None:

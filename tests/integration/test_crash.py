@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from maintenance.database import Database
 from maintenance.models import EventRow
 from notifications.claims import LEASE
-from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow
+from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow, RecipientRow
 from notifications.retries import State
 from tests import crashing
 from tests.builders import a_phase, a_plan, a_system
@@ -79,6 +80,11 @@ def announce(installation: Installation) -> None:
         announced(session, a_plan("W", a_phase(40, 44, "DB")))
 
 
+def count_of(installation: Installation, column: InstrumentedAttribute[int]) -> int:
+    with installation.database.read() as session:
+        return session.scalar(select(func.count(column))) or 0
+
+
 @pytest.mark.parametrize("point", ["planning", "fan-out", "slice", "claimed"])
 def test_process_killed_before_anything_left_loses_and_repeats_nothing(
     installation: Installation, point: str
@@ -94,7 +100,7 @@ def test_process_killed_before_anything_left_loses_and_repeats_nothing(
         kinds = Counter(session.scalars(select(NoticeRow.kind)))
         ids = list(session.scalars(select(DeliveryRow.id)))
     assert kinds["announcement"] == 1
-    assert len(ids) == 25
+    assert len(ids) == 25 == count_of(installation, RecipientRow.id), "one for each who is concerned"
     assert set(states(installation.database, ids)) == {State.ACCEPTED}
     assert installation.taken() == dict.fromkeys(ids, 1)
     assert not installation.told("resent")
@@ -184,11 +190,13 @@ def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(
         "resent": again.total(),
         "lost": len(set(ids) - taken.keys() - handed_over),
         "for review": len(handed_over),
+        "of which never arrived": len(handed_over - taken.keys()),
         "seconds": round(time.monotonic() - began),
     }
     record_property("crash", crash)
     assert taken.total() - len(taken) <= again.total() <= KILLS * THREADS * 10
     assert all(count - 1 <= again[id_] for id_, count in taken.items())
+    assert len(ids) == RECIPIENTS == count_of(installation, DeliveryRow.id), "one each"
     assert_sound(installation.database)
 
 

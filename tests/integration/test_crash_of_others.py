@@ -99,6 +99,7 @@ def assert_none_lost(database: Database, ids: Sequence[int], taken: Counter[int]
     found = compare(database, taken)
     assert not found.lost
     assert not found.unexplained
+    assert found.deliveries == len(ids) == RECIPIENTS
     assert found.duplicates <= found.resent <= THREADS * 10
     assert_sound(database)
     return {

@@ -21,6 +21,7 @@ from maintenance.texts import Text
 from notifications import escalating, jobs, reach, stopping
 from notifications.directory import import_directory
 from notifications.directory_file import read_directory
+from notifications.escalation import LEAST_PATIENCE
 from notifications.models import DeliveryRow, MessageRow, NoticeRow, RecipientRow, RungRow
 from notifications.planning import plan_notices
 from notifications.queries import troubles
@@ -315,6 +316,7 @@ def test_who_was_told_instead_hears_the_rest_of_the_intervention(runtime: Runtim
     send(runtime, mail)
     climb(runtime, mail)
     assert climb(runtime, mail) == ["deputy@example.org"]
+    pass_time(runtime, seconds=1)
     with runtime.database.write() as session:
         scheduling.cancel(session, "W", reason=Text.of("Off."), by=APPROVER, now=runtime.clock())
     jobs.tell(runtime)
@@ -329,9 +331,9 @@ def test_who_was_told_instead_hears_the_rest_of_the_intervention(runtime: Runtim
     assert_sound(runtime.database)
 
 
-def test_reader_who_is_left_alone_in_the_night_is_waited_for(
-    any_database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture
+def night(any_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """Give each kind of database at two in the night, when work was announced to a ward that sleeps until eight."""
     runtime = Runtime(the_settings(tmp_path_factory), any_database, MovedClock(at(2)))
     with any_database.write() as session:
         import_catalogue(session, catalogue_of_all(), prune=False, by=SYSTEM, now=at(2))  # type: ignore[arg-type]
@@ -344,15 +346,37 @@ def test_reader_who_is_left_alone_in_the_night_is_waited_for(
     with any_database.write() as session:
         import_directory(session, directory, now=at(2))
         announced(session, WORK, now=at(2))
-    mail = scripted("ward@example.org")
     jobs.tell(runtime)
+    return runtime
 
-    assert send(runtime, mail) == []
-    while runtime.clock() < at(8):
-        assert climb(runtime, mail) in ([], ["ward@example.org"])
-    assert rungs(runtime) == []
-    assert climb(runtime, mail) == ["deputy@example.org"]
-    assert_sound(any_database)
+
+def test_reader_who_is_left_alone_in_the_night_is_waited_for(night: Runtime) -> None:
+    mail = scripted("ward@example.org")
+
+    assert send(night, mail) == []
+    while night.clock() < at(8):
+        assert climb(night, mail) in ([], ["ward@example.org"])
+    assert rungs(night) == []
+    assert climb(night, mail) == ["deputy@example.org"]
+    assert_sound(night.database)
+
+
+def test_reader_whose_night_is_over_is_waited_for_no_longer_where_the_channel_is_stopped(
+    night: Runtime,
+) -> None:
+    mail = scripted()
+    send(night, mail)
+    with night.database.write() as session:
+        stopping.pause(session, "email", by=APPROVER, now=night.clock())
+    while night.clock() < at(8):
+        climb(night, mail)
+    assert rungs(night) == []
+
+    night.clock.move_to(at(8) + LEAST_PATIENCE)  # type: ignore[attr-defined]
+    for _ in range(2):
+        climb(night, mail)
+
+    assert [rung[2] for rung in rungs(night)] == ["standby", "operators"]
 
 
 def test_two_looks_at_once_climb_one_rung(runtime: Runtime) -> None:

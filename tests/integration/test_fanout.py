@@ -351,6 +351,7 @@ class StartsInMidBatch(ScriptedTransport):
     def send(self, parcels, *, now):
         while self.start:
             runtime = self.start.pop()
+            runtime.clock.move_on(seconds=1)
             start_what_is_due(runtime)
             tell(runtime)
             assert told(runtime, "announcement", "E") == [("a@example.org", "sending")]

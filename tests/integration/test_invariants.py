@@ -10,20 +10,24 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from maintenance import scheduling
 from maintenance.database import Database
 from maintenance.runtime import Runtime
+from notifications import jobs
 from notifications.models import (
     DeliveryEventRow,
     DeliveryRow,
+    MessageRow,
     NoticeRow,
     RecipientRow,
     SuppressionRow,
 )
 from notifications.retries import State
-from tests.builders import at
+from tests.builders import a_phase, a_plan, a_system, at
 from tests.far_side import compare
 from tests.invariants import assert_sound
-from tests.ledgers import HOUR, a_notice, addresses, deliveries_of, queue
+from tests.ledgers import HOUR, a_notice, a_reader, addresses, deliveries_of, queue
+from tests.lives import announced, import_systems
 
 NOW = at(10)
 
@@ -141,13 +145,58 @@ def test_message_before_or_after_a_suppression_is_none(database: Database) -> No
     assert_sound(database)
 
 
-@pytest.mark.parametrize("kind", ["cancellation", "change"])
-def test_word_of_a_newer_version_before_the_older_is_found(database: Database, kind: str) -> None:
-    sent(database, reference="W", sequence=0)
-    newer = sent(database, reference="W", sequence=1, kind=kind)
-    with database.write() as session:
-        change(session, newer[:1], tried_at=NOW - timedelta(minutes=5))
-    assert_found(database, r"was told the versions of W in the order \[1, 0\]")
+P1, P2 = {"phase": "p1", "phases": ["p1"]}, {"phase": "p2", "phases": ["p2"]}
+
+
+def both_told(
+    database: Database, older: str, newer: str, gap: timedelta, *, about: tuple[Any, Any] = (P1, P1)
+) -> None:
+    """Write down that a reader had two notices of an intervention, the newer one so long after the older."""
+    for sequence, (kind, details) in enumerate(zip((older, newer), about, strict=True)):
+        ids = sent(database, 1, reference="W", sequence=sequence, kind=kind)
+        with database.write() as session:
+            change(session, ids, tried_at=NOW + sequence * gap)
+            session.execute(update(NoticeRow).where(NoticeRow.kind == kind).values(details=details))
+
+
+@pytest.mark.parametrize("gap", [timedelta(minutes=-5), timedelta(0)], ids=["after", "together"])
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("announcement", "cancellation"),
+        ("announcement", "change"),
+        ("reminder", "change"),
+        ("announcement", "start"),
+        ("start", "extension"),
+        ("start", "restored"),
+        ("extension", "restored"),
+        ("update", "restored"),
+        ("restored", "completion"),
+        ("update", "completion"),
+        ("start", "cancellation"),
+    ],
+)
+def test_old_news_after_newer_or_together_with_it_is_found(
+    database: Database, older: str, newer: str, gap: timedelta
+) -> None:
+    both_told(database, older, newer, gap)
+    assert_found(database, f"was told the {older} of version 0 of W after the {newer} of version 1 of W")
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "gap", "about"),
+    [
+        ("start", "restored", timedelta(minutes=5), (P1, P1)),
+        ("start", "restored", timedelta(minutes=-5), (P2, P1)),
+        ("start", "extension", timedelta(minutes=-5), (P2, P1)),
+        ("start", "update", timedelta(minutes=-5), (P1, {})),
+    ],
+)
+def test_news_in_order_and_news_of_another_phase_are_none(
+    database: Database, older: str, newer: str, gap: timedelta, about: tuple[Any, Any]
+) -> None:
+    both_told(database, older, newer, gap, about=about)
+    assert_sound(database)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +298,62 @@ def test_notice_of_which_only_some_have_a_delivery_is_found(database: Database) 
     assert_sound(database, settled=False)
 
 
+def test_message_that_waits_for_the_end_of_quiet_hours_is_left_to_do_once_they_are_over(
+    database: Database,
+) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[:1], state=State.HELD, finished_at=None, tried_at=None, due_at=NOW + HOUR)
+    assert_sound(database)
+    with database.write() as session:
+        change(session, ids[:1], due_at=NOW)
+    assert_found(database, f"delivery {ids[0]} is still held")
+
+
+def test_notice_that_was_due_and_that_nobody_has_is_found(database: Database) -> None:
+    sent(database)
+    with database.write() as session:
+        notice = a_notice(session, now=NOW - HOUR, reference="W")
+        notice.state, notice.fanned_out_at = "planned", None
+    assert_found(database, f"notice {notice.public_id} was due at .*, and nobody has a delivery of it")
+    with database.write() as session:
+        session.get_one(NoticeRow, notice.id).due_at = NOW + HOUR
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("whom", ["one", "all"])
+@pytest.mark.parametrize("kind", ["announcement", "start"])
+def test_reader_whom_fan_out_left_out_with_their_message_is_found(
+    runtime: Runtime, kind: str, whom: str
+) -> None:
+    database = runtime.database
+    with database.write() as session:
+        import_systems(session, a_system("PEM", "DB", public=True), a_system("DB"))
+        a_reader(session, "a@example.org", "PEM")
+        a_reader(session, "b@example.org", "PEM", language="en")
+        a_reader(session, "c@example.org", "NET")
+        announced(session, a_plan("W", a_phase(14, 18, "DB")))
+        assert scheduling.start_due(session, at(14))
+    for now in (at(8), at(14)):
+        jobs.tell(Runtime(runtime.settings, database, lambda now=now: now))
+    assert_sound(database, settled=False)
+
+    with database.write() as session:
+        notice = session.scalars(select(NoticeRow).where(NoticeRow.kind == kind)).one()
+        lost = session.scalars(
+            select(MessageRow).where(MessageRow.notice_id == notice.id).order_by(MessageRow.id)
+        ).all()
+        for message in lost[: 1 if whom == "one" else None]:
+            left_out = select(DeliveryRow.id).where(DeliveryRow.message_id == message.id)
+            session.query(DeliveryEventRow).filter(DeliveryEventRow.delivery_id.in_(left_out)).delete()
+            session.query(DeliveryRow).filter_by(message_id=message.id).delete()
+            session.delete(message)
+    with pytest.raises(
+        AssertionError, match=f"the {kind} {notice.public_id} concerns a@example.org, who has"
+    ):
+        assert_sound(database, settled=False)
+
+
 def test_far_side_shows_what_the_ledger_alone_cannot(database: Database) -> None:
     ids = sent(database)
     with database.write() as session:
@@ -268,3 +373,14 @@ def test_far_side_shows_what_the_ledger_alone_cannot(database: Database) -> None
         f"delivery {unknown} arrived, and the ledger does not know it",
     ]
     assert differs.duplicates == 1
+
+
+def test_what_is_left_to_a_person_is_told_apart_by_whether_it_arrived(database: Database) -> None:
+    ids = sent(database)
+    with database.write() as session:
+        change(session, ids[:2], state=State.NEEDS_REVIEW, ambiguities=2)
+
+    found = compare(database, Counter(ids[1:]))
+
+    assert (found.for_review, found.never_arrived) == (2, 1)
+    assert not found.lost

@@ -18,7 +18,7 @@ from maintenance.interventions import InterventionClass
 from maintenance.models import EventRow
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import fanout, jobs, slices, stopping
+from notifications import claims, fanout, jobs, slices, stopping
 from notifications.models import DeliveryRow, EventProblem, NoticeRow, RecipientRow
 from notifications.planning import plan_notices
 from tests.builders import a_phase, a_plan, a_system, at
@@ -109,6 +109,25 @@ def test_announcement_that_was_held_up_beyond_the_start_tells_only_whom_the_star
 
     assert told(runtime, "announcement") == {"pem@example.org": "superseded", "both@example.org": "queued"}
     assert_sound(runtime.database, settled=False)
+
+
+def test_announcement_that_a_sender_took_and_did_not_begin_with_is_not_sent_after_the_start(
+    runtime: Runtime,
+) -> None:
+    jobs.tell(runtime)
+    with runtime.database.write() as session:
+        taken = claims.claim(session, "email", owner="o", limit=10, now=runtime.clock())
+        assert scheduling.start_due(session, runtime.clock())
+
+    jobs.tell(runtime)
+
+    assert told(runtime, "announcement") == {"pem@example.org": "superseded", "both@example.org": "leased"}
+    with runtime.database.write() as session:
+        ids = [found.id for found in taken]
+        begun = claims.mark_sending(session, ids, owner="o", transport="smtp", now=runtime.clock())
+        claims.release(session, ids, owner="o")
+    assert len(begun) == 1
+    assert told(runtime, "announcement") == {"pem@example.org": "superseded", "both@example.org": "sending"}
 
 
 @pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)  # SQLite has one writer

@@ -15,9 +15,11 @@ from contextlib import ExitStack
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app import create_app
 from maintenance import scheduling
@@ -26,7 +28,7 @@ from maintenance.runtime import Runtime, utc_now
 from maintenance.settings import Settings
 from notifications import channels, jobs
 from notifications.channels.sms_codes import meaning
-from notifications.models import DeliveryRow, NoticeRow
+from notifications.models import DeliveryRow, NoticeRow, RecipientRow, SuppressionRow
 from notifications.retries import State
 from tests.brokers import RABBITMQ, REDIS, answering, own_queues
 from tests.builders import a_phase, a_plan, a_system, at
@@ -47,6 +49,8 @@ MAILS_FOR_AN_SMS = 20
 #: To the relay, of each process that is killed.
 CONNECTIONS = 4
 BATCH = 10
+#: One reader of so many is asleep meanwhile, another one has an address that gets nothing more.
+EVERY, ASLEEP, GONE = 50, 4, 9
 
 EMBEDDED = (("scheduler",),) * 2
 CELERY = (("scheduler",), ("scheduler",), *(("worker", "--concurrency", "2"),) * 2)
@@ -174,6 +178,7 @@ def test_processes_killed_at_random_lose_nothing_and_repeat_only_what_the_ledger
         "resent": found.resent,
         "lost": len(found.lost),
         "for review": found.for_review,
+        "of which never arrived": found.never_arrived,
         "SMS in doubt": sum(state == State.AMBIGUOUS for state in sms.values()),
         "receipts": reporter.posted,
         "forged": reporter.forged,
@@ -183,6 +188,7 @@ def test_processes_killed_at_random_lose_nothing_and_repeat_only_what_the_ledger
     assert not found.lost, "\n".join(found.lost)
     assert not found.unexplained, "\n".join(found.unexplained)
     assert found.duplicates <= found.resent <= crew.killed.total() * CONNECTIONS * BATCH
+    assert_everybody_concerned_has_one(ours.database)
     assert_everybody_heard_the_end(ours.database, taken, [delivery_of(mail.raw) for mail in sink.mails])
     assert not twilio.violations
     assert not reporter.violations
@@ -207,6 +213,7 @@ def tell_all(
         )
         many_readers(session, some, "PEM", "LAB")
         many_readers(session, readers[len(some) :], "PEM")
+        leave_alone(session, readers)
     queue(site.database, numbers, now=utc_now(), channel="sms", reference="SMS")
     crew = Crew(site, *(CELERY if site.settings["ENGINE"] == "celery" else EMBEDDED))
     day = (utc_now() - at(0)) // HOUR + 72
@@ -230,6 +237,39 @@ def tell_all(
         time.sleep(chance.uniform(0, 0.1))
         act()
     return crew
+
+
+def leave_alone(session: Session, readers: list[str]) -> None:
+    """Have some readers asleep for the hours to come, and some whose address gets nothing more."""
+    now = utc_now()
+    begins, ends = (now.astimezone(ZoneInfo("Europe/Lisbon")) + hours * HOUR for hours in (-1, 3))
+    session.execute(
+        update(RecipientRow)
+        .where(RecipientRow.address.in_(readers[ASLEEP::EVERY]))
+        .values(quiet_hours=f"{begins:%H:%M}-{ends:%H:%M}")
+    )
+    session.add_all(
+        SuppressionRow(channel="email", address=address, reason="opt_out", at=now - HOUR)
+        for address in readers[GONE::EVERY]
+    )
+
+
+def assert_everybody_concerned_has_one(database: Database) -> None:
+    """Every reader has a delivery of what goes to all, and of what goes to some each of those, by count."""
+    with database.read() as session:
+        found = dict(
+            session.execute(
+                select(NoticeRow.reference, func.count(DeliveryRow.recipient_id.distinct()))
+                .join(DeliveryRow, DeliveryRow.notice_id == NoticeRow.id)
+                .where(NoticeRow.kind == "announcement", DeliveryRow.channel == "email")
+                .group_by(NoticeRow.reference)
+            ).all()
+        )
+        of_all = select(DeliveryRow.state).join(NoticeRow).where(NoticeRow.reference == "ALL")
+        states = Counter(session.scalars(of_all))
+    assert found == {"ALL": RECIPIENTS, "SOME": RECIPIENTS // 10}
+    assert states[State.HELD] == len(range(ASLEEP, RECIPIENTS, EVERY))
+    assert states[State.SUPPRESSED] == len(range(GONE, RECIPIENTS, EVERY))
 
 
 def in_time(site: Site, happened: Callable[[], bool]) -> bool:

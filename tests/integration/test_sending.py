@@ -367,6 +367,73 @@ def test_later_message_waits_behind_a_doubt_for_a_quarter_of_an_hour_urgent_ones
     assert [parcel.sequence for parcel in later.sent] == ([1] if sent else [])
 
 
+@pytest.mark.parametrize("priorities", [(1, 1), (0, 0), (5, 1)])
+def test_two_messages_of_one_intervention_are_never_on_their_way_to_a_reader_at_once(
+    installation: Runtime, clock: MovedClock, priorities: tuple[int, int]
+) -> None:
+    older, newer = (
+        queue(
+            installation.database, addresses(3), now=clock.now, sequence=n, kind="update", priority=priority
+        )
+        for n, priority in enumerate(priorities)
+    )
+    other = queue(installation.database, addresses(3), now=clock.now, reference="INT-2", priority=9)
+
+    assert set(take(installation)) == {*older, *other}, (
+        "the older of each, and what is of another intervention"
+    )
+    assert states(installation.database, newer) == [S.QUEUED] * 3
+    with installation.database.write() as session:
+        claims.release(session, [*older, *other], owner="another")
+    transport = ScriptedTransport()
+    for _ in range(2):
+        drain(installation, transport)
+        clock.move_on(seconds=1)
+    told = [parcel.sequence for parcel in transport.sent if parcel.reference == "INT-1"]
+    assert told == [0, 0, 0, 1, 1, 1]
+
+
+def test_urgent_message_does_not_wait_for_an_older_one_with_which_it_is_claimed(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    older = queue(installation.database, addresses(3), now=clock.now, priority=9)
+    urgent = queue(installation.database, addresses(3), now=clock.now, sequence=1, kind="start", priority=0)
+
+    assert take(installation) == urgent
+    assert states(installation.database, older) == [S.QUEUED] * 3
+
+
+def test_newer_message_does_not_wait_for_an_older_one_whose_next_try_is_far_away_or_that_is_paused(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    refused = {address: [failed(FailureClass.TRANSIENT)] * 9 for address in addresses(2)}
+    queue(installation.database, addresses(2), now=clock.now, kind="update", priority=1)
+    drain(installation, ScriptedTransport(script=refused))
+    paused = queue(installation.database, addresses(2), now=clock.now, kind="update", priority=1)
+    with installation.database.write() as session:
+        session.get_one(NoticeRow, session.get_one(DeliveryRow, paused[0]).notice_id).paused_at = clock.now
+
+    newer = queue(installation.database, addresses(2), now=clock.now, sequence=1, kind="restored", priority=1)
+
+    assert take(installation) == newer
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_newer_message_waits_for_an_older_one_that_another_process_is_just_claiming(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    older = queue(installation.database, addresses(2), now=clock.now, kind="update", priority=1)
+    newer = queue(installation.database, addresses(2), now=clock.now, sequence=1, kind="restored", priority=1)
+    with installation.database.write() as session:
+        found = claims.claim(session, "email", owner="one", limit=2, now=clock.now)
+        assert [one.id for one in found] == older
+
+        assert take(installation, owner="two") == []
+
+    assert take(installation, owner="two") == [], "it is leased"
+    assert states(installation.database, newer) == [S.QUEUED] * 2
+
+
 def test_message_of_another_intervention_does_not_wait_behind_a_doubt(
     installation: Runtime, clock: MovedClock
 ) -> None:

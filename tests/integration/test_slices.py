@@ -140,6 +140,7 @@ def test_cancelled_between_slices_it_is_called_off_for_those_who_heard_of_it(run
         plan_notices(runtime.database, runtime.clock())
 
     fan_out_due(runtime, after_the_first(cancel))
+    runtime.clock.move_on(seconds=1)  # type: ignore[attr-defined]
     drain(runtime, ScriptedTransport())
 
     assert told(runtime) == told(runtime, "cancellation") == dict.fromkeys(READERS[:2], "accepted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,10 +17,10 @@ from maintenance.errors import NotFound, StepRefused
 from maintenance.lifecycle import Actor, Role
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
-from notifications import fanout, queries, stopping, upkeep
+from notifications import claims, fanout, queries, stopping, upkeep
 from notifications.directory import import_directory
 from notifications.directory_file import Contact, Directory
-from notifications.models import DeliveryRow, NoticeRow, RecipientRow
+from notifications.models import ChannelRow, DeliveryRow, NoticeRow, RecipientRow
 from notifications.retries import FailureClass
 from notifications.retries import State as S
 from notifications.sending import drain
@@ -92,6 +93,25 @@ def test_channel_whose_server_stays_away_stops_after_a_quarter_of_an_hour(
     drain_until(installation, clock, failing(FailureClass.RETRY_SAFE), timedelta(minutes=10))
 
     assert acts(installation) == [("stopped", "email", "breaker")]
+
+
+@pytest.mark.parametrize("failure", [FailureClass.CONFIG, FailureClass.RETRY_SAFE])
+def test_what_goes_through_is_noted_with_its_outcome_and_not_when_its_process_claims_again(
+    installation: Runtime, clock: MovedClock, failure: FailureClass
+) -> None:
+    queue(installation.database, addresses(5), now=clock.now)
+    drain(installation, failing(failure))
+    clock.move_on(minutes=1)
+    drain(installation, ScriptedTransport())
+    with installation.database.read() as session:
+        assert session.get_one(ChannelRow, "email").strikes == 0
+
+    # The process ends there; an hour and a day later another one meets a hiccup.
+    for later in (timedelta(minutes=30), timedelta(days=1)):
+        clock.move_on(seconds=later.total_seconds())
+        queue(installation.database, addresses(5), now=clock.now, useful_for=timedelta(hours=2))
+        drain(installation, failing(failure))
+    assert acts(installation) == []
 
 
 def test_provider_that_leaves_everything_in_doubt_is_not_tried_on(
@@ -187,6 +207,63 @@ def test_running_fan_out_is_paused_after_the_batch_on_its_way_and_resumed(
         ("resumed", notice, "chief@example.org"),
         ("paused", notice, "chief@example.org"),
     ]
+
+
+def claimed(installation: Runtime, meanwhile: Callable[[], None]) -> list[int]:
+    """Claim what is due for a sender; `meanwhile` happens while the claim is open."""
+    with installation.database.write() as session:
+        found = claims.claim(session, "email", owner="o", limit=500, now=installation.clock())
+        meanwhile()
+    return [one.id for one in found]
+
+
+def begun(installation: Runtime, ids: list[int]) -> set[int]:
+    with installation.database.write() as session:
+        return claims.mark_sending(session, ids, owner="o", transport="smtp", now=installation.clock())
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)  # SQLite has one writer
+@pytest.mark.parametrize("what", ["the notice", "email"])
+def test_nothing_is_sent_that_was_being_claimed_as_a_person_stopped_it(
+    installation: Runtime, clock: MovedClock, what: str
+) -> None:
+    ids = queue(installation.database, addresses(300), now=clock.now)
+    name = notice_of(installation, ids[0]).public_id if what == "the notice" else what
+    taken = claimed(installation, lambda: act(installation, stopping.pause, name))
+    assert states(installation.database, ids) == [S.LEASED] * 300, "nobody could take them back"
+
+    assert begun(installation, taken) == set()
+
+    assert states(installation.database, ids) == [S.QUEUED] * 300
+    act(installation, stopping.resume, name)
+    drain(installation, ScriptedTransport())
+    assert states(installation.database, ids) == [S.ACCEPTED] * 300
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
+def test_only_the_night_itself_is_sent_of_what_was_being_claimed_as_the_breaker_stopped_the_channel(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    bulk = queue(installation.database, addresses(20), now=clock.now)
+    failed_before = queue(installation.database, ["x@example.org", "y@example.org"], now=clock.now)
+    urgent = queue(installation.database, ["duty@example.org"], now=clock.now, kind="start", priority=0)
+    with installation.database.write() as session:
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id.in_(failed_before))
+            .values(state=S.CONFIG_ERROR, due_at=clock.now + timedelta(minutes=1))
+        )
+
+    def trouble() -> None:
+        for seconds in (0, 15):
+            now = clock.now + timedelta(seconds=seconds)
+            with installation.database.write() as session:
+                stopping.note_trouble(session, "email", words="535", is_config=True, now=now)
+
+    taken = claimed(installation, trouble)
+
+    assert begun(installation, taken) == set(urgent)
+    assert states(installation.database, bulk) == [S.QUEUED] * 20
 
 
 def test_what_expires_while_it_is_paused_expires(installation: Runtime, clock: MovedClock) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from notifications.breaker import LONGEST_REST, Standing, after_trouble
+from notifications.breaker import FORGOTTEN_AFTER, LONGEST_REST, Standing, after_trouble
+from notifications.retries import JITTER, LAST_WAIT
 
 NOW = datetime(2019, 11, 30, 22, 0, tzinfo=UTC)
 
@@ -58,3 +59,17 @@ def test_stopped_channel_stays_so_and_its_urgent_messages_are_tried_every_five_m
 
     assert later.is_stopped
     assert later.rests_until == NOW + timedelta(minutes=5) + LONGEST_REST
+
+
+def test_strike_of_another_day_does_not_stop_the_channel_at_the_first_hiccup() -> None:
+    old = fail(Standing(), at=NOW, is_config=True)
+    again = fail(old, at=NOW + timedelta(days=2), is_config=True)
+
+    assert again == Standing(1, NOW + timedelta(days=2), NOW + timedelta(days=2, seconds=15))
+
+
+def test_trouble_is_not_forgotten_between_two_tries_of_the_same_messages() -> None:
+    assert LAST_WAIT * (1 + JITTER) < FORGOTTEN_AFTER
+    standing = fail(fail(Standing(), at=NOW), at=NOW + timedelta(minutes=10))
+
+    assert fail(standing, at=NOW + timedelta(minutes=10) + LAST_WAIT * (1 + JITTER)).is_stopped

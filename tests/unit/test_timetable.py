@@ -11,7 +11,14 @@ from maintenance import events
 from maintenance.catalogue import Impact
 from maintenance.interventions import InterventionClass, Plan, Window
 from notifications import timetable
-from notifications.timetable import NoticeKind, Owed, owed, superseded_kinds
+from notifications.timetable import (
+    NoticeKind,
+    Owed,
+    makes_pointless,
+    owed,
+    phases_told,
+    superseded_kinds,
+)
 from tests.builders import a_phase, a_plan, at
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "notices.md"
@@ -262,6 +269,55 @@ def test_the_night_comes_first() -> None:
 )
 def test_newer_version_supersedes_what_it_makes_pointless(event: events.Event, kinds: set[str]) -> None:
     assert {kind.value for kind in superseded_kinds(event)} == kinds
+
+
+def over(*phases: str) -> Plan:
+    """Return a plan of two phases of which these are over."""
+    both = (a_phase(START, END, "DB"), a_phase(END, END + 5, "NET", id="p2"))
+    return a_plan(
+        "INT-1",
+        *(replace(p, started_at=p.start, ended_at=p.end if p.id in phases else None) for p in both),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind", "is_pointless"),
+    [
+        (("p1",), NoticeKind.START, True),
+        (("p2",), NoticeKind.START, False),
+        (("p1",), NoticeKind.EXTENSION, False),  # it tells of the phase that it pushed, too
+        (("p1", "p2"), NoticeKind.EXTENSION, True),
+        (("p1",), NoticeKind.UPDATE, False),
+        (("p1", "p2"), NoticeKind.UPDATE, True),
+        (("p1", "p2"), NoticeKind.RESTORED, False),
+        (("p1",), NoticeKind.REMINDER, True),
+        (("p1", "p2"), NoticeKind.ANNOUNCEMENT, False),
+    ],
+)
+def test_restoration_makes_old_news_of_what_was_told_of_its_phases(
+    ended: tuple[str, ...], kind: NoticeKind, is_pointless: bool
+) -> None:
+    event = an_event(events.ServiceRestored, END, phases=ended)
+
+    assert makes_pointless(event, over(*ended), kind, {"phase": "p1"}) is is_pointless
+
+
+def test_extension_makes_no_notice_of_the_night_pointless_for_all() -> None:
+    event = an_event(events.InterventionExtended, START, phase="p1")
+
+    found = {kind for kind in NoticeKind if makes_pointless(event, the_plan(), kind, {"phase": "p1"})}
+
+    assert found == {NoticeKind.REMINDER}, "it goes only to those whose windows it altered"
+
+
+def test_service_that_returns_in_stages_tells_of_the_phase_that_goes_on() -> None:
+    phase = replace(a_phase(START, END, "DB", "WEB"), started_at=at(START))
+    back = replace(phase.work[0], ended_at=at(START + 1))
+    plan = a_plan("INT-1", replace(phase, work=(back, phase.work[1])), a_phase(END, END + 5, "DB", id="p2"))
+
+    assert phases_told(NoticeKind.RESTORED, {"phases": [], "systems": ["DB"]}, plan) == {"p1"}
+    assert phases_told(NoticeKind.START, {"phase": "p2"}, plan) == {"p2"}
+    assert phases_told(NoticeKind.UPDATE, {"update": "u"}, plan) == set()
 
 
 def test_documentation_has_the_priorities_and_times_of_the_code() -> None:

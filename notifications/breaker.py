@@ -18,7 +18,7 @@ READERS = 2
 #: refused by chance, so it is taken for our own fault. Later tries tell nothing new about the channel.
 REFUSALS_IN_A_ROW = 10
 #: A rest that ended so long ago has nothing to do with today's trouble: what fails goes on failing at least so often
-#: (`retries.LAST_WAIT`, stretched by `JITTER`), so that nothing was tried since, or its success was lost in a crash.
+#: (`retries.PERSISTENT.last`, stretched by `JITTER`), so that nothing was tried since, or its success was lost in a crash.
 FORGOTTEN_AFTER = timedelta(hours=1)
 #: Batches in a row of which nobody knows whether anything left: trying on would put every reader in doubt.
 DOUBTS_IN_A_ROW = 3

@@ -319,7 +319,7 @@ def test_a_receiver_that_fails_for_days_is_paused(
             )
             deliveries_of(session, notice, [url], channel="webhook")
         drain(runtime, transport)
-    jobs.watch(runtime)
+    jobs.watch(runtime, {})
 
     assert [trouble.what for trouble in trouble_of(runtime)] == (["webhook"] if paused else [])
 
@@ -375,7 +375,7 @@ def test_one_success_starts_the_count_anew(runtime: Runtime, janela: Janela, clo
             )
             deliveries_of(session, notice, [url], channel="webhook")
         drain(runtime, transport)
-    jobs.watch(runtime)
+    jobs.watch(runtime, {})
 
     assert trouble_of(runtime) == []
 

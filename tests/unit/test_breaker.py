@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from notifications.breaker import FORGOTTEN_AFTER, LONGEST_REST, Standing, after_trouble
-from notifications.retries import JITTER, LAST_WAIT
+from notifications.retries import JITTER, PERSISTENT
 
 NOW = datetime(2019, 11, 30, 22, 0, tzinfo=UTC)
 
@@ -69,7 +69,9 @@ def test_strike_of_another_day_does_not_stop_the_channel_at_the_first_hiccup() -
 
 
 def test_trouble_is_not_forgotten_between_two_tries_of_the_same_messages() -> None:
-    assert LAST_WAIT * (1 + JITTER) < FORGOTTEN_AFTER
+    assert PERSISTENT.last is not None
+    longest = PERSISTENT.last * (1 + JITTER)
+    assert longest < FORGOTTEN_AFTER
     standing = fail(fail(Standing(), at=NOW), at=NOW + timedelta(minutes=10))
 
-    assert fail(standing, at=NOW + timedelta(minutes=10) + LAST_WAIT * (1 + JITTER)).is_stopped
+    assert fail(standing, at=NOW + timedelta(minutes=10) + longest).is_stopped

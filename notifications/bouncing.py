@@ -20,6 +20,9 @@ from notifications.retries import FailureClass, State
 #: How far along each action is; a failure is as final as an arrival.
 _RANKS = {"delayed": 1, "relayed": 2, "expanded": 2, "delivered": 4, "failed": 4}
 
+#: Without proof nobody is believed about what has not left, or is known to have ended.
+_MAY_HAVE_FAILED = (State.ACCEPTED, State.AMBIGUOUS, State.NEEDS_REVIEW)
+
 
 def take_bounce(session: Session, raw: bytes, *, key: str, signed_only: bool, now: datetime) -> str:
     """Return in a sentence what a mail that came back changed; nothing, where it is not to be believed.
@@ -41,6 +44,8 @@ def take_bounce(session: Session, raw: bytes, *, key: str, signed_only: bool, no
         return f"not to be believed: no proof that it is about delivery {bounce.delivery_id}; nothing changed"
     own = _own_address(session, row)
     fate = bounce.worst(own)
+    if proof is not Proof.SIGNATURE and (fate.action != "failed" or row.state not in _MAY_HAVE_FAILED):
+        return f"not to be believed without proof about delivery {bounce.delivery_id}; nothing changed"
     is_certain = proof is Proof.SIGNATURE and fate.is_about(own)
     state, failure = _meaning(fate, is_certain=is_certain)
     moved = sending.record_receipt(

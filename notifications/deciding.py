@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from maintenance.errors import NotFound, StepRefused
 from maintenance.lifecycle import Actor, Role
 from notifications import stopping
+from notifications.claims import OVERTAKEN
 from notifications.ledger import suppression
 from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow, RecipientRow
-from notifications.queries import find_delivery
+from notifications.queries import find_delivery, has_newer_news
 from notifications.retries import UNSENT, State
 
 #: The kind of event that tells of a decision.
@@ -108,7 +109,9 @@ def decide(
     if row is None:
         raise NotFound("There is no delivery %(id)s; `janela deliveries list` shows them.", id=delivery_id)
     rule = _RULES[decision]
-    if State(row.state) not in rule.states:
+    # What was in doubt once may have left, whatever it waits for now.
+    has_left = decision is Decision.TAKEN_BACK and row.ambiguities
+    if State(row.state) not in rule.states or has_left:
         raise StepRefused(rule.refusal.message, id=delivery_id)
     if decision is Decision.AGAIN:
         _check_use(session, row, now)
@@ -119,6 +122,8 @@ def decide(
     row.finished_at = None if decision is Decision.AGAIN else now
     # What was said of it before stays in its events.
     row.outcome, row.failure = words, ""
+    if decision is Decision.LOST:
+        _look_who_else_is_told(session, row, now)
     _note(session, row, decision, words, by, now)
     return rule.becomes
 
@@ -142,19 +147,10 @@ def _check_use(session: Session, row: DeliveryRow, now: datetime) -> None:
     """Refuse to send again what no reader should get now."""
     if row.expires_at <= now:
         raise StepRefused("Delivery %(id)s is of no use any more; tell them yourself.", id=row.id)
-    notice = session.get_one(NoticeRow, row.notice_id)
-    newer = (
-        select(DeliveryRow.id)
-        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
-        .where(
-            DeliveryRow.recipient_id == row.recipient_id,
-            DeliveryRow.channel == row.channel,
-            DeliveryRow.id > row.id,
-            NoticeRow.reference == notice.reference,
-            DeliveryRow.state.in_((State.ACCEPTED, State.DELIVERED)),
-        )
+    overtaken = select(DeliveryEventRow.id).where(
+        DeliveryEventRow.delivery_id == row.id, DeliveryEventRow.kind == OVERTAKEN
     )
-    if notice.state == "superseded" or session.scalar(newer.limit(1)):
+    if has_newer_news(session, row) or session.scalar(overtaken.limit(1)):
         raise StepRefused("Newer news was sent since, so delivery %(id)s is not sent again.", id=row.id)
     silent = select(RecipientRow.id).where(
         RecipientRow.id == row.recipient_id, suppression(row.channel, RecipientRow.address, now)
@@ -164,6 +160,13 @@ def _check_use(session: Session, row: DeliveryRow, now: datetime) -> None:
             "The address of delivery %(id)s gets nothing more; `janela suppressions lift` changes that.",
             id=row.id,
         )
+
+
+def _look_who_else_is_told(session: Session, row: DeliveryRow, now: datetime) -> None:
+    """Have the ladder look once more at a notice that it was done with: it had taken this one for read."""
+    notice = session.get_one(NoticeRow, row.notice_id, with_for_update=True, populate_existing=True)
+    if notice.escalate_at is None and notice.state == "fanned_out" and notice.expires_at > now:
+        notice.escalate_at = now
 
 
 def _note(

@@ -32,6 +32,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from maintenance.database import UtcDateTime
@@ -75,6 +76,8 @@ class Claim(NamedTuple):
     queued_at: datetime
     expires_at: datetime
     attempts: int
+    #: `retries.FailureClass` of the try before; "" when there was none, or it was taken.
+    failure: str = ""
 
 
 def suppression(channel: Any, address: Any, now: Any) -> ColumnElement[bool]:
@@ -107,7 +110,11 @@ def record(
         return
     connection = session.connection()
     instant = instants_for(connection.dialect)
-    tries = as_value(_tried(found, outcome, now, instant) for found, outcome in results)
+    refused = [found.id for found, outcome in results if outcome.failure is FailureClass.REFUSED]
+    refusals = _refusals_before(session, refused) if refused else {}
+    tries = as_value(
+        _tried(found, outcome, now, instant, refusals.get(found.id, 0)) for found, outcome in results
+    )
     recorded, noted = _recording(connection.dialect.name)
     connection.execute(recorded, {"tries": tries, "owner": owner, "way": transport, "now": now})
     connection.execute(noted, {"tries": tries, "now": now})
@@ -116,18 +123,36 @@ def record(
             suppress(session, found.id, reason=_SUPPRESSING[outcome.failure], now=now)
 
 
+def _refusals_before(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Return how often each of these deliveries was refused before, since a person had it sent again if one did."""
+    rows = session.execute(
+        select(DeliveryEventRow.delivery_id, DeliveryEventRow.kind, DeliveryEventRow.detail)
+        .where(DeliveryEventRow.delivery_id.in_(ids), DeliveryEventRow.kind.in_(("attempt", "operator")))
+        .order_by(DeliveryEventRow.id)
+    )
+    found: dict[int, int] = {}
+    for id_, kind, detail in rows:
+        if kind == "operator":
+            found[id_] = 0
+        elif detail.get("failure") == FailureClass.REFUSED:
+            found[id_] = found.get(id_, 0) + 1
+    return found
+
+
 def _tried(
     found: Claim,
     outcome: Outcome,
     now: datetime,
     instant: Callable[[datetime], str],
+    refusals: int,
 ) -> dict[str, Any]:
     """Return one try as a row for `_recording`, which knows what to make of fields that are left out."""
     state, due_at, failure = outcome.state, None, outcome.failure
     if failure is not None:
         step = after_failure(
             failure,
-            attempts=found.attempts + 1,
+            # A relay that was away for hours has refused nobody yet.
+            attempts=1 + (refusals if failure is FailureClass.REFUSED else found.attempts),
             now=now,
             expires_at=found.expires_at,
             retry_after=outcome.retry_after,
@@ -214,16 +239,26 @@ def suppress_address(session: Session, channel: str, address: str, *, reason: st
 
     Once noted, the first note stands; but a reader's own wish outranks what would run out.
     """
-    row = session.scalar(
-        select(SuppressionRow).where(SuppressionRow.channel == channel, SuppressionRow.address == address)
+    until = now + HARD_BOUNCE_LASTS if reason == "hard_bounce" else None
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    # A mail program may post twice at once: both then wait for the row's lock, and one of them made it.
+    made = session.scalar(
+        dialect.insert(SuppressionRow)
+        .values(channel=channel, address=address, reason=reason, at=now, expires_at=until)
+        .on_conflict_do_nothing()
+        .returning(SuppressionRow.id)
     )
-    if row is None:
-        row = SuppressionRow(channel=channel, address=address, reason=reason, at=now)
-        session.add(row)
-    elif row.expires_at is None or (row.expires_at > now and reason != "opt_out"):
+    if made is not None:
+        return True
+    row = session.scalars(
+        select(SuppressionRow)
+        .where(SuppressionRow.channel == channel, SuppressionRow.address == address)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    if row.expires_at is None or (row.expires_at > now and reason != "opt_out"):
         return False
-    row.reason, row.at = reason, now
-    row.expires_at = now + HARD_BOUNCE_LASTS if reason == "hard_bounce" else None
+    row.reason, row.at, row.expires_at = reason, now, until
     session.flush()
     return True
 

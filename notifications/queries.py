@@ -27,7 +27,7 @@ from notifications.models import (
     NoticeRow,
     ScopeRow,
 )
-from notifications.retries import UNFINISHED, State
+from notifications.retries import MAY_HAVE_REACHED, UNFINISHED, UNSENT, State
 from notifications.stories import Site, Story
 from notifications.timetable import OVERTAKES, PLANNED_AHEAD, NoticeKind, phases_told
 
@@ -45,6 +45,27 @@ def find_delivery(session: Session, delivery_id: int, *, lock: bool = False) -> 
     if not may_be_key(delivery_id):
         return None
     return session.get(DeliveryRow, delivery_id, with_for_update=lock or None)
+
+
+def has_newer_news(session: Session, row: DeliveryRow) -> bool:
+    """Return whether its reader has newer news of the intervention on its channel, may have it, or is about to get it."""
+    own = session.get_one(NoticeRow, row.notice_id)
+    is_newer = or_(
+        NoticeRow.sequence > own.sequence,
+        and_(NoticeRow.sequence == own.sequence, NoticeRow.due_at > own.due_at),
+    )
+    newer = (
+        select(DeliveryRow.id)
+        .join(NoticeRow, NoticeRow.id == DeliveryRow.notice_id)
+        .where(
+            DeliveryRow.recipient_id == row.recipient_id,
+            DeliveryRow.channel == row.channel,
+            NoticeRow.reference == own.reference,
+            is_newer,
+            in_states(DeliveryRow.state, (*UNSENT, *MAY_HAVE_REACHED)),
+        )
+    )
+    return own.state == "superseded" or session.scalar(newer.limit(1)) is not None
 
 
 def in_states(column: Any, states: Iterable[State]) -> ColumnElement[bool]:

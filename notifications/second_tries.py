@@ -13,7 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow
+from notifications.models import DeliveryEventRow, DeliveryRow
+from notifications.queries import has_newer_news
 from notifications.retries import UNSENT, FailureClass, State, after_failure
 
 #: From that rank on a report says how a message ended.
@@ -34,14 +35,16 @@ class Past(NamedTuple):
     failed: frozenset[str]
     #: How many tries sent nothing.
     unsent: int
+    #: Whether a person had it sent again, and that try has not ended yet.
+    is_given_back: bool = False
 
 
 def past_of(session: Session, delivery_id: int) -> Past:
     """Return what is known of a delivery's tries so far."""
     rows = session.execute(
-        select(DeliveryEventRow.kind, DeliveryEventRow.state, DeliveryEventRow.detail).where(
-            DeliveryEventRow.delivery_id == delivery_id
-        )
+        select(DeliveryEventRow.kind, DeliveryEventRow.state, DeliveryEventRow.detail)
+        .where(DeliveryEventRow.delivery_id == delivery_id)
+        .order_by(DeliveryEventRow.id)
     ).all()
     failed = {
         detail.get("provider_id", "")
@@ -49,18 +52,24 @@ def past_of(session: Session, delivery_id: int) -> Past:
         if kind == "receipt" and detail.get("failure") and detail.get("rank", 0) >= FINAL_RANK
     }
     unsent = sum(kind == "attempt" and state in _NOT_SENT for kind, state, _ in rows)
-    return Past(frozenset(failed), unsent)
+    turns = [kind for kind, *_ in rows if kind in ("attempt", "operator")]
+    return Past(frozenset(failed), unsent, is_given_back=turns[-1:] == ["operator"])
 
 
 def is_of_before(row: DeliveryRow, past: Past, provider_id: str, state: State) -> bool:
-    """Return whether a report is about a message that the provider could not bring, and has said so.
+    """Return whether a report is about a message before the present one, of which it tells nothing.
 
-    That it arrived after all counts whenever it is said. Mails have no id of their own: while the next one has not
-    left, a report can only be about one before.
+    Before it may be one that the provider could not bring, and has said so; or one that left unknown to us, and that
+    a person had sent again. That it arrived after all counts whenever it is said. Mails have no id of their own: while
+    the next one has not left, a report can only be about one before.
     """
-    if provider_id not in past.failed or state is State.DELIVERED:
+    if state is State.DELIVERED:
         return False
-    return bool(provider_id) or row.state in UNSENT
+    if past.is_given_back and row.state in (*UNSENT, State.SENDING):
+        return True
+    if provider_id and row.provider_id and row.state == State.ACCEPTED and provider_id != row.provider_id:
+        return True
+    return provider_id in past.failed and (bool(provider_id) or row.state in UNSENT)
 
 
 def due_again(
@@ -90,8 +99,7 @@ def due_again(
         return None
     if row.attempts - past.unsent > more_tries:
         return None
-    # A newer version tells them better.
-    if session.get_one(NoticeRow, row.notice_id).state == "superseded":
+    if has_newer_news(session, row):
         return None
     step = after_failure(
         failure,

@@ -186,7 +186,7 @@ class _Sender:
         for found, outcome in results:
             if outcome.failure is None:
                 self._refusals = 0
-            elif outcome.failure is FailureClass.REFUSED and found.attempts == 0:
+            elif outcome.failure is FailureClass.REFUSED and found.failure != FailureClass.REFUSED:
                 self._refusals, words = self._refusals + 1, outcome.words
         if self._refusals < REFUSALS_IN_A_ROW:
             return ""

@@ -21,7 +21,7 @@ from notifications.breaker import Standing, after_trouble
 from notifications.ledger import TABLE
 from notifications.models import ActRow, ChannelRow, DeliveryRow, NoticeRow
 from notifications.queries import get_notice, unfinished
-from notifications.retries import State
+from notifications.retries import FailureClass, State
 
 _log = logging.getLogger(__name__)
 
@@ -226,8 +226,11 @@ def _notice(session: Session, public_id: str) -> NoticeRow:
 
 def _readers_waiting(session: Session, channel: str) -> int:
     failed = unfinished(DeliveryRow, [State.RETRY_WAIT, State.CONFIG_ERROR, State.AMBIGUOUS])
+    # A full mailbox and a handset that is off say nothing of the channel.
     return session.scalars(
-        select(func.count(DeliveryRow.recipient_id.distinct())).where(DeliveryRow.channel == channel, failed)
+        select(func.count(DeliveryRow.recipient_id.distinct())).where(
+            DeliveryRow.channel == channel, failed, DeliveryRow.failure != FailureClass.TRANSIENT
+        )
     ).one()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from maintenance.commands.options import actor, by_option
+from maintenance.errors import StepRefused
 from maintenance.runtime import Runtime
 from notifications import deciding, queries, suppressions
 from notifications.commands.deliveries import deliveries
@@ -24,7 +25,7 @@ def register(cli: click.Group) -> None:
 
 @deliveries.command()
 @click.argument("ids", metavar="[DELIVERY]...", nargs=-1, type=int)
-@click.option("--notice", help="All that need a person of this notice (public id), instead of single ones.")
+@click.option("--notice", help="All of this notice (public id) that need a person and may be sent again.")
 @_words_option
 @by_option
 @click.pass_obj
@@ -40,7 +41,7 @@ def resend(runtime: Runtime, ids: Sequence[int], notice: str | None, reason: str
         with runtime.database.read() as session:
             queries.get_notice(session, notice)
             ids = deciding.in_doubt(session, notice=notice)
-    _decide(runtime, ids, Decision.AGAIN, reason, by)
+    _decide(runtime, ids, Decision.AGAIN, reason, by, skips=bool(notice))
 
 
 @deliveries.command()
@@ -69,15 +70,29 @@ def cancel(runtime: Runtime, ids: Sequence[int], reason: str, by: str | None) ->
     _decide(runtime, ids, Decision.TAKEN_BACK, reason, by)
 
 
-def _decide(runtime: Runtime, ids: Sequence[int], decision: Decision, words: str, by: str | None) -> None:
-    # All of them or none: half of a list decided would have to be found out again.
+def _decide(
+    runtime: Runtime,
+    ids: Sequence[int],
+    decision: Decision,
+    words: str,
+    by: str | None,
+    *,
+    skips: bool = False,
+) -> None:
+    # Of a list all or none: half of it decided would have to be found out again.
+    said = []
     with runtime.database.write() as session:
         who, now = actor(session, by), runtime.clock()
-        found = [deciding.decide(session, id_, decision, words=words, by=who, now=now) for id_ in ids]
-    for id_, state in zip(ids, found, strict=True):
-        click.echo(f"{id_}  {state.value}")
-    if not ids:
-        click.echo("Nothing of it needs a person.")
+        for id_ in ids:
+            try:
+                state = deciding.decide(session, id_, decision, words=words, by=who, now=now)
+                said.append(f"{id_}  {state.value}")
+            except StepRefused as refusal:
+                if not skips:
+                    raise
+                said.append(f"{id_}  left as it is: {refusal}")
+    for line in said or ["Nothing of it needs a person."]:
+        click.echo(line)
 
 
 @click.group("suppressions")

@@ -11,6 +11,7 @@ from maintenance.lifecycle import Actor, Role
 from maintenance.runtime import Runtime
 from maintenance.settings import Settings
 from notifications import alarms, stopping
+from notifications.channels.outbox import OutboxTransport, find_items
 from notifications.retries import FailureClass
 from notifications.sending import drain
 from tests.conftest import MovedClock
@@ -73,6 +74,9 @@ def test_alarm_that_reached_nobody_is_raised_again_and_a_new_stop_is_told_anew(
     deaf = ScriptedTransport(channel="sms", batch_size=1, script={NUMBER: [OSError("no network")]})
 
     assert alarms.raise_alarms(installation, {"sms": deaf}) == 0
+    assert alarms.raise_alarms(installation, {"sms": deaf}) == 0, "not at once"
+    assert len(deaf.sent) == 1
+    clock.move_on(seconds=30)
     assert alarms.raise_alarms(installation, {"sms": deaf}) == 1
     with installation.database.write() as session:
         stopping.resume(session, "email", by=CHIEF, now=clock.now)
@@ -100,3 +104,28 @@ def test_what_a_person_stopped_raises_no_alarm(installation: Runtime, clock: Mov
         stopping.pause(session, "email", by=CHIEF, now=clock.now)
 
     assert alarms.raise_alarms(installation, {"sms": ScriptedTransport(channel="sms")}) == 0
+
+
+def test_alarm_in_doubt_rings_no_telephone_again_and_again(installation: Runtime, clock: MovedClock) -> None:
+    stop_mail(installation, clock)
+    doubt = [failed(FailureClass.AMBIGUOUS)] * 9
+    sms = ScriptedTransport(channel="sms", batch_size=1, script={NUMBER: doubt})
+
+    for _ in range(5):
+        alarms.raise_alarms(installation, {"sms": sms})
+        clock.move_on(minutes=5)
+
+    assert len(sms.sent) == 1
+
+
+def test_alarm_that_stays_in_the_outbox_is_recorded_as_that(
+    installation: Runtime, clock: MovedClock, tmp_path
+) -> None:
+    stop_mail(installation, clock)
+    kept = OutboxTransport("sms", tmp_path)
+    alarms.raise_alarms(installation, {"sms": kept})
+
+    with installation.database.read() as session:
+        assert stopping.acts(session)[0].words == "1 of 1 (outbox)"
+    [item] = find_items(tmp_path)
+    assert (item.reference, item.kind) == ("ALARM", "alarm")

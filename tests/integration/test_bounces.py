@@ -19,6 +19,7 @@ from notifications.channels.parcels import FIRST_TEST
 from notifications.channels.signatures import BOUNCE, signature
 from notifications.models import NoticeRow, SuppressionRow
 from notifications.retries import State
+from notifications.sending import drain
 from tests import ledgers
 from tests.builders_mail import ANNOUNCED_AT
 
@@ -173,12 +174,26 @@ def test_a_report_on_several_recipients_counts_as_its_worst(runtime: Runtime, de
 def test_without_an_address_of_its_own_the_quoted_message_id_tells(
     runtime: Runtime, delivery: int, headers_only: bool
 ):
-    message_id = quoted_id(runtime, delivery)
-    take(runtime, a_report("janela@example.org", FAILED, message_id=message_id, headers_only=headers_only))
+    report = a_report(
+        "janela@example.org", FAILED, message_id=quoted_id(runtime, delivery), headers_only=headers_only
+    )
+    assert "without proof" in take(runtime, report), "what has not left cannot come back"
+    assert ledgers.states(runtime.database, [delivery]) == [State.QUEUED]
+    drain(runtime, ledgers.ScriptedTransport())
+    take(runtime, report)
 
     # It may be made up: it is recorded, and held against nobody.
     assert ledgers.states(runtime.database, [delivery]) == [State.BOUNCED_SOFT]
     assert suppressed(runtime) == []
+
+
+def test_nobody_is_believed_without_proof_that_a_mail_arrived_or_is_late(runtime: Runtime, delivery: int):
+    drain(runtime, ledgers.ScriptedTransport())
+    for action, status in (("delivered", "2.0.0"), ("delayed", "4.4.1")):
+        report = a_report("janela@example.org", (action, status, ""), message_id=quoted_id(runtime, delivery))
+        assert "without proof" in take(runtime, report)
+
+    assert ledgers.states(runtime.database, [delivery]) == [State.ACCEPTED]
 
 
 def test_a_forged_report_suppresses_nobody(runtime: Runtime, delivery: int):
@@ -199,6 +214,7 @@ def test_a_reader_cannot_have_another_suppressed(runtime: Runtime):
     assert "not to be believed" in take(runtime, forged, signed_only=True)
     take(runtime, with_hers, signed_only=True)
     assert ledgers.states(runtime.database, [other]) == [State.QUEUED]
+    drain(runtime, ledgers.ScriptedTransport())
     assert "bounced_soft" in take(runtime, forged, signed_only=False)
     assert suppressed(runtime) == []
 
@@ -208,6 +224,7 @@ def test_what_is_piped_has_to_be_signed_where_each_mail_has_a_return_address_of_
 ):
     forged = a_report("bounces@example.org", FAILED, message_id=quoted_id(runtime, delivery))
 
+    drain(runtime, ledgers.ScriptedTransport())
     assert b"not to be believed" in command(runtime, piped=forged, MAIL_BOUNCES="b@example.org").stdout
     assert b"bounced_soft" in command(runtime, piped=forged).stdout
 

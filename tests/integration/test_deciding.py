@@ -22,7 +22,18 @@ from notifications.retries import State as S
 from notifications.sending import drain
 from tests.conftest import MovedClock
 from tests.invariants import assert_sound
-from tests.ledgers import HOUR, ScriptedTransport, addresses, delivery, failed, history, queue, states
+from tests.ledgers import (
+    HOUR,
+    ScriptedTransport,
+    a_notice,
+    addresses,
+    deliveries_of,
+    delivery,
+    failed,
+    history,
+    queue,
+    states,
+)
 
 CHIEF = Actor("chief@example.org", Role.APPROVER)
 NUMBER = "+351000000001"
@@ -178,6 +189,79 @@ def test_only_what_fits_the_state_may_be_said_and_only_by_approvers(
     assert states(installation.database, [waiting]) == [S.ACCEPTED]
 
 
+def a_report(
+    installation: Runtime, id_: int, provider_id: str, state: S, failure: FailureClass | None = None
+) -> bool:
+    with installation.database.write() as session:
+        return sending.record_receipt(
+            session,
+            id_,
+            provider_id=provider_id,
+            state=state,
+            rank=4,
+            words=state.value,
+            failure=failure,
+            at=installation.clock(),
+            more_tries=2,
+        )
+
+
+def test_late_report_on_the_message_before_the_decision_is_not_taken_for_the_one_after(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    id_ = an_sms_in_doubt(installation, clock)
+    decide(installation, id_, Decision.AGAIN)
+    again = ScriptedTransport(channel="sms", batch_size=1)
+
+    assert not a_report(installation, id_, "OLD", S.UNDELIVERED, FailureClass.TRANSIENT)
+    assert drain(installation, again) == 1, "it leaves all the same"
+    assert not a_report(installation, id_, "OLD", S.UNDELIVERED, FailureClass.TRANSIENT)
+    clock.move_on(hours=1)
+    assert drain(installation, again) == 0, "and no third one follows"
+    assert a_report(installation, id_, "P1", S.DELIVERED)
+
+    assert states(installation.database, [id_]) == [S.DELIVERED]
+    assert_sound(installation.database)
+
+
+def test_message_before_the_decision_that_arrived_after_all_spares_the_one_after(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    id_ = an_sms_in_doubt(installation, clock)
+    decide(installation, id_, Decision.AGAIN)
+
+    assert a_report(installation, id_, "OLD", S.DELIVERED)
+    assert drain(installation, ScriptedTransport(channel="sms", batch_size=1)) == 0
+    assert states(installation.database, [id_]) == [S.DELIVERED]
+
+
+def test_announcement_in_doubt_is_not_sent_again_after_a_cancellation_that_is_in_doubt_too(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    old = an_sms_in_doubt(installation, clock)
+    with installation.database.write() as session:
+        notice = a_notice(session, now=clock.now, kind="cancellation", sequence=1)
+        [newer] = deliveries_of(session, notice, [NUMBER], channel="sms")
+        ledger.move(session, deciding.DeliveryRow.id == newer, S.NEEDS_REVIEW, kind="review", now=clock.now)
+
+    with pytest.raises(StepRefused, match="Newer news"):
+        decide(installation, old, Decision.AGAIN)
+    assert decide(installation, newer, Decision.AGAIN) is S.QUEUED
+
+
+def test_what_was_overtaken_for_its_reader_is_not_sent_again(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    id_ = an_sms_in_doubt(installation, clock)
+    with installation.database.write() as session:
+        session.add(
+            DeliveryEventRow(delivery_id=id_, at=clock.now, kind="overtaken", state=S.NEEDS_REVIEW, detail={})
+        )
+
+    with pytest.raises(StepRefused, match="Newer news"):
+        decide(installation, id_, Decision.AGAIN)
+
+
 def recipient_of(installation: Runtime, address: str) -> int:
     with installation.database.read() as session:
         return session.scalars(select(RecipientRow.id).where(RecipientRow.address == address)).one()
@@ -242,8 +326,11 @@ def test_commands_resend_settle_cancel_and_lift(runtime: Runtime, clock: MovedCl
     done = command(runtime, "deliveries", "resend", "--notice", notice, "--reason", "asked")
     assert (done.exit_code, done.output) == (0, f"{id_}  queued\n")
     assert command(runtime, "deliveries", "resend", "--notice", notice).output.startswith("Nothing of it")
-    assert command(runtime, "deliveries", "cancel", str(id_)).output == f"{id_}  cancelled\n"
-    half = command(runtime, "deliveries", "cancel", str(id_), "99999")
+    [other] = queue(runtime.database, ["a@example.org"], now=clock.now, reference="INT-2")
+    doubted = command(runtime, "deliveries", "cancel", str(id_)).output
+    assert "may have left" in doubted, "what was in doubt once"
+    half = command(runtime, "deliveries", "cancel", str(other), "99999")
+    assert command(runtime, "deliveries", "cancel", str(other)).output == f"{other}  cancelled\n"
     assert half.exit_code != 0
     assert "cancelled\n" not in half.output
     assert command(runtime, "deliveries", "settle", str(id_)).exit_code == 2

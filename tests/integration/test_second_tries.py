@@ -172,6 +172,23 @@ def test_what_a_newer_version_tells_better_is_not_tried_again(
     assert state_of(installation, id_) is S.UNDELIVERED
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+@pytest.mark.parametrize("kind", ["cancellation", "start", "reminder"])
+def test_old_news_is_not_tried_again_once_its_reader_has_newer_or_is_to_get_it(
+    installation: Runtime, clock: MovedClock, twilio: ScriptedTransport, kind: str, is_sent: bool
+) -> None:
+    announcement = told(installation, twilio)
+    clock.move_on(minutes=1)
+    sequence = 0 if kind == "reminder" else 1
+    if is_sent:
+        told(installation, twilio, kind=kind, sequence=sequence)
+    else:
+        queue(installation.database, [NUMBER], now=clock.now, channel="sms", kind=kind, sequence=sequence)
+
+    assert report(installation, announcement, "P1", "undelivered", 30003)
+    assert state_of(installation, announcement) is S.UNDELIVERED
+
+
 @pytest.mark.parametrize("status", ["partially_delivered", "canceled"])
 def test_what_arrived_in_part_or_was_called_off_is_not_tried_again(
     installation: Runtime, twilio: ScriptedTransport, status: str

@@ -141,3 +141,17 @@ def test_provider_that_sends_sms_to_no_number_is_left_alone_after_ten(
     assert stops(installation) == [("sms", "21408")]
     assert len(provider.sent) == 20
     assert suppressed(installation) == []
+
+
+def test_relay_that_was_away_and_comes_back_refusing_everybody_ends_nobodys_message(
+    installation: Runtime, clock: MovedClock
+) -> None:
+    ids = queue(installation.database, READERS, now=clock.now, useful_for=timedelta(days=2))
+    away = [failed(FailureClass.TRANSIENT, "451 later")] * 6
+    refusals = [failed(FailureClass.REFUSED, "550 5.7.1 no")] * 99
+    transport = ScriptedTransport(script={reader: [*away, *refusals] for reader in READERS})
+    drain_for(installation, clock, transport, timedelta(hours=3))
+
+    assert [channel for channel, _ in stops(installation)] == ["email"]
+    assert State.FAILED_PERMANENT not in states(installation.database, ids)
+    assert suppressed(installation) == []

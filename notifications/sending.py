@@ -114,8 +114,6 @@ class _Sender:
         self._desk = desk_of(runtime.database, transport)
         #: Batches in a row of which nobody knows whether anything left.
         self._doubts = 0
-        #: First tries in a row that were refused for their readers alone, with no success between.
-        self._refusals = 0
 
     def send_all(self, stop: Callable[[], bool]) -> int:
         """Send one batch after the other until nothing is due or `stop` says so; return how many tries were made."""
@@ -185,12 +183,12 @@ class _Sender:
         words = ""
         for found, outcome in results:
             if outcome.failure is None:
-                self._refusals = 0
+                self._desk.refusals = 0
             elif outcome.failure is FailureClass.REFUSED and found.failure != FailureClass.REFUSED:
-                self._refusals, words = self._refusals + 1, outcome.words
-        if self._refusals < REFUSALS_IN_A_ROW:
+                self._desk.refusals, words = self._desk.refusals + 1, outcome.words
+        if self._desk.refusals < REFUSALS_IN_A_ROW:
             return ""
-        self._refusals = 0
+        self._desk.refusals = 0
         return words or "The provider refuses every reader."
 
 

@@ -67,6 +67,8 @@ class Desk:
         #: Whether the last claim found all that was due.
         self._is_last = True
         self._claiming = Lock()
+        #: Readers refused for the first time in a row, with no success between: over all looks, however few are due in each.
+        self.refusals = 0
         #: Whether anything went through since that was last noted, and when that was.
         self._went = False
         self._noted: datetime | None = None

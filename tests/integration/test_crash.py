@@ -20,8 +20,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from maintenance.database import Database
+from maintenance.lifecycle import SYSTEM
 from maintenance.models import EventRow
+from notifications import deciding
 from notifications.claims import LEASE
+from notifications.deciding import Decision
 from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow, RecipientRow
 from notifications.retries import State
 from tests import crashing
@@ -197,6 +200,14 @@ def test_many_kills_lose_nothing_and_repeat_at_most_a_batch_per_thread(
     assert taken.total() - len(taken) <= again.total() <= KILLS * THREADS * 10
     assert all(count - 1 <= again[id_] for id_, count in taken.items())
     assert len(ids) == RECIPIENTS == count_of(installation, DeliveryRow.id), "one each"
+    assert_sound(installation.database)
+
+    with installation.database.write() as session:
+        for id_ in deciding.in_doubt(session):
+            deciding.decide(session, id_, Decision.AGAIN, by=SYSTEM, now=installation.now)
+    installation.run()
+    assert installation.taken().keys() == set(ids), "a person's word brings the last of them"
+    assert set(states(installation.database, ids)) == {State.ACCEPTED}
     assert_sound(installation.database)
 
 

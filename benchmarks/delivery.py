@@ -36,9 +36,6 @@ RECIPIENTS = 126_683
 LOOPED = 2_000
 #: How many mails the memory of a large run is compared at.
 TENTH = 10
-#: Processes of each of the two workers.
-WORKER_PROCESSES = 1
-
 #: Of the databases' names; the benchmark's process id follows.
 _PREFIX = "janela_bench_"
 
@@ -54,6 +51,8 @@ class Bench:
     folder: Path
     broker: str
     connections: int
+    #: Of each of the two workers.
+    processes: int = 1
 
     def one_notice(
         self, database: str, recipients: int, *, engine: str = "embedded", batch: int = 0
@@ -71,7 +70,7 @@ class Bench:
                 "JANELA_BROKER_QUEUE": f"bench-{uuid.uuid4().hex[:8]}",
             }
             python(environ, "benchmarks.one_notice", "prepare", recipients, self.sample, batch)
-            with two_workers(environ) if engine == "celery" else ExitStack():
+            with two_workers(environ, self.processes) if engine == "celery" else ExitStack():
                 said = python(environ, "benchmarks.one_notice", "run", recipients, self.sample, batch)
         result: Result = json.loads(said.splitlines()[-1])
         return result
@@ -132,9 +131,9 @@ def python(environ: dict[str, str], module: str, *arguments: object) -> str:
 
 
 @contextmanager
-def two_workers(environ: dict[str, str]) -> Iterator[None]:
+def two_workers(environ: dict[str, str], processes: int) -> Iterator[None]:
     """Start two workers of the Celery engine, and stop them afterwards."""
-    command = [str(Path(sys.executable).parent / "janela"), "worker", "--concurrency", str(WORKER_PROCESSES)]
+    command = [str(Path(sys.executable).parent / "janela"), "worker", "--concurrency", str(processes)]
     workers = [
         # Celery warns of root on each start, which is the benchmark's own affair.
         subprocess.Popen(
@@ -273,6 +272,7 @@ def main() -> None:
     parser.add_argument(
         "--connections", type=int, default=16, help="to the relay, as JANELA_SMTP_CONNECTIONS"
     )
+    parser.add_argument("--processes", type=int, default=1, help="of each of the two Celery workers")
     parser.add_argument("--no-celery", dest="celery", action="store_false")
     parser.add_argument(
         "--batches",
@@ -296,6 +296,7 @@ def main() -> None:
             folder,
             stack.enter_context(broker()),
             options.connections,
+            options.processes,
         )
         if options.celery and not bench.broker:
             print("No Celery: neither JANELA_BROKER_URL nor redis-server (apt install redis-server).")

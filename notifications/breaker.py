@@ -14,8 +14,8 @@ SUSTAINED = timedelta(minutes=15)
 CONFIG_STRIKES = 2
 #: Fewer readers than that are not held to speak for the channel: a server may refuse one of them for its own reasons.
 READERS = 2
-#: First tries in a row that were refused for their readers alone, with no success between: that many readers are not
-#: refused by chance, so it is taken for our own fault. Later tries tell nothing new about the channel.
+#: So many readers in a row refused for the first time, with no success between, are not refused by chance: it is taken
+#: for our own fault. Who is refused again tells nothing new about the channel.
 REFUSALS_IN_A_ROW = 10
 #: A rest that ended so long ago has nothing to do with today's trouble: what fails goes on failing at least so often
 #: (`retries.PERSISTENT.last`, stretched by `JITTER`), so that nothing was tried since, or its success was lost in a crash.

@@ -18,13 +18,11 @@ from maintenance.errors import NotFound, StepRefused
 from maintenance.lifecycle import Actor, Role
 from notifications import stopping
 from notifications.claims import OVERTAKEN
-from notifications.ledger import suppression
+from notifications.ledger import DECIDED, suppression
 from notifications.models import DeliveryEventRow, DeliveryRow, NoticeRow, RecipientRow
 from notifications.queries import find_delivery, has_newer_news
 from notifications.retries import UNSENT, State
-
-#: The kind of event that tells of a decision.
-DECIDED = "operator"
+from notifications.second_tries import FINAL_RANK
 
 
 class Decision(StrEnum):
@@ -82,8 +80,6 @@ _RULES = {
         StepRefused("Delivery %(id)s cannot be taken back: it may have left, or nothing of it will leave."),
     ),
 }
-#: As far along as an arrival: an older receipt that comes late changes nothing of what a person found out.
-_FINAL_RANK = 4
 
 
 def decide(
@@ -117,7 +113,8 @@ def decide(
         _check_use(session, row, now)
         row.due_at, row.receipt_rank = now, -1
     elif decision is not Decision.TAKEN_BACK:
-        row.receipt_rank = _FINAL_RANK
+        # An older receipt that comes late changes nothing of what a person found out.
+        row.receipt_rank = FINAL_RANK
     row.state, row.lease_owner, row.lease_until = rule.becomes, None, None
     row.finished_at = None if decision is Decision.AGAIN else now
     # What was said of it before stays in its events.

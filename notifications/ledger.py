@@ -47,6 +47,9 @@ RESEND_AFTER = timedelta(seconds=15)
 #: How long an address that does not exist gets nothing: the directory may have been wrong, or is mended.
 HARD_BOUNCE_LASTS = timedelta(days=30)
 
+#: The kind of event that tells of a person's decision (`deciding`).
+DECIDED = "operator"
+
 #: The table itself: statements on it skip what the ORM would do for objects in memory, of which there are none.
 TABLE = cast(Table, DeliveryRow.__table__)
 
@@ -127,12 +130,12 @@ def _refusals_before(session: Session, ids: Collection[int]) -> dict[int, int]:
     """Return how often each of these deliveries was refused before, since a person had it sent again if one did."""
     rows = session.execute(
         select(DeliveryEventRow.delivery_id, DeliveryEventRow.kind, DeliveryEventRow.detail)
-        .where(DeliveryEventRow.delivery_id.in_(ids), DeliveryEventRow.kind.in_(("attempt", "operator")))
+        .where(DeliveryEventRow.delivery_id.in_(ids), DeliveryEventRow.kind.in_(("attempt", DECIDED)))
         .order_by(DeliveryEventRow.id)
     )
     found: dict[int, int] = {}
     for id_, kind, detail in rows:
-        if kind == "operator":
+        if kind == DECIDED:
             found[id_] = 0
         elif detail.get("failure") == FailureClass.REFUSED:
             found[id_] = found.get(id_, 0) + 1

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from notifications.ledger import DECIDED
 from notifications.models import DeliveryEventRow, DeliveryRow
 from notifications.queries import has_newer_news
 from notifications.retries import UNSENT, FailureClass, State, after_failure
@@ -52,8 +53,8 @@ def past_of(session: Session, delivery_id: int) -> Past:
         if kind == "receipt" and detail.get("failure") and detail.get("rank", 0) >= FINAL_RANK
     }
     unsent = sum(kind == "attempt" and state in _NOT_SENT for kind, state, _ in rows)
-    turns = [kind for kind, *_ in rows if kind in ("attempt", "operator")]
-    return Past(frozenset(failed), unsent, is_given_back=turns[-1:] == ["operator"])
+    turns = [kind for kind, *_ in rows if kind in ("attempt", DECIDED)]
+    return Past(frozenset(failed), unsent, is_given_back=turns[-1:] == [DECIDED])
 
 
 def is_of_before(row: DeliveryRow, past: Past, provider_id: str, state: State) -> bool:

@@ -32,7 +32,7 @@ from notifications.claims import LEASE
 from notifications.models import MessageRow
 from notifications.retries import State
 from notifications.sending import drain
-from tests.fakes.smtp import SmtpListener
+from tests.fakes.smtp import SmtpListener, late
 from tests.far_side import compare
 from tests.invariants import assert_sound
 from tests.ledgers import addresses, queue, states
@@ -171,7 +171,9 @@ def test_relay_that_vanishes_in_mid_sending_loses_nothing(
     with any_database.write() as session:
         session.execute(update(MessageRow).values(body=b"Subject: words\r\n\r\nwords\r\n"))
     by_address = dict(zip(addresses(RECIPIENTS), ids, strict=True))
-    listener = SmtpListener(pipelining=True)
+    # After the first third it takes its time: else a quick sender would be done before it vanishes.
+    slowly = {address: [late(0.05)] for address in addresses(RECIPIENTS)[RECIPIENTS // 3 :]}
+    listener = SmtpListener(slowly, pipelining=True)
     with listener:
         settings = Settings(
             {"DATABASE_URL": any_database.url, "SMTP_URL": listener.url, "GUEST_LIST": "*", "SECRET_KEY": "x"}
